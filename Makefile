@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# iommu-faultq: everything starts here; `make help` lists it.
+#
+#   make demo                the main job in a guest, on a fresh machine, from nothing
+#   make check               every test, small counts, on every stock lane
+#   make check LANE=debug-6.1 T='ring*'
+#   make soak LANE=...       the full counts
+#   make                     the modules (KDIR or KVER chooses the kernel), library, command
+#   sudo make install        library, command, headers, man pages, udev rule
+#   sudo make dkms           build, install and remove through DKMS, as an administrator would
+
+KVER	?= $(shell uname -r)
+KDIR	?= /lib/modules/$(KVER)/build
+LANE	?=
+T	?= *
+PREFIX	?= /usr/local
+DESTDIR	?=
+export LANE T PREFIX DESTDIR
+
+.PHONY: all modules lib tools demo check soak lanes bench lint install dkms clean help
+
+all: modules tools
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+lib:
+	$(MAKE) -C lib
+
+tools: lib
+	$(MAKE) -C tools
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check quick
+
+soak:
+	@scripts/check soak
+
+lanes:
+	@scripts/lanes
+
+bench:
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+install: tools
+	$(MAKE) -C lib install
+	$(MAKE) -C tools install
+
+dkms:
+	@scripts/dkms-test
+
+clean:
+	rm -rf build
+	$(MAKE) -C lib clean
+	$(MAKE) -C tools clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the kernel's IOMMU drivers report.
+ *
+ * No interface tells whether a driver reports unrecoverable faults, so this file
+ * knows the drivers, by the name under which their instances stand in
+ * /sys/class/iommu. A driver that it does not know may report or not, and is said
+ * to be unknown.
+ */
+#include <linux/device.h>
+#include <linux/property.h>
+#include <linux/string.h>
+
+#include "compat/compat.h"
+#include "source.h"
+
+/**
+ * struct fq_driver - one IOMMU driver
+ * @prefix: of the names of its instances
+ * @kinds: kinds of unrecoverable faults that it reports
+ * @can_request: whether a device can raise page requests that reach a handler
+ */
+struct fq_driver {
+	const char *prefix;
+	u32 kinds;
+	bool (*can_request)(struct device *dev);
+};
+
+static bool fq_never(struct device *dev)
+{
+	return false;
+}
+
+static bool fq_always(struct device *dev)
+{
+	return true;
+}
+
+/* SMMUv3 knows from the firmware whether a platform device may be stalled. */
+static bool fq_can_stall(struct device *dev)
+{
+	return device_property_read_bool(dev, "dma-can-stall");
+}
+
+/*
+ * Intel (dmar) logs unrecoverable faults and tells nobody; on 6.1 its page
+ * requests go to SVA only. AMD (ivhd) has another interface for page requests.
+ */
+static const struct fq_driver fq_drivers[] = {
+	{ "dmar", 0, fq_never },
+	{ "ivhd", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
+	{ "smmu3.", FAULTQ_KIND_UNRECOVERABLE, fq_can_stall },
+	{ "smmu.", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
+	{ "mock-", FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT, fq_always },
+};
+
+static const struct fq_driver *fq_find_driver(struct device *dev)
+{
+	struct device *instance = dev->iommu->iommu_dev->dev;
+	unsigned int i;
+
+	for (i = 0; instance && i < ARRAY_SIZE(fq_drivers); i++)
+		if (str_has_prefix(dev_name(instance), fq_drivers[i].prefix))
+			return &fq_drivers[i];
+	return NULL;
+}
+
+static enum faultq_why fq_why_no_request(struct device *dev, const struct fq_driver *driver)
+{
+	if (!dev_iommu_ops(dev)->page_response)
+		return FAULTQ_WHY_DRIVER;
+	if (!driver)
+		return FAULTQ_WHY_UNKNOWN;
+	if (driver->can_request == fq_never)
+		return FAULTQ_WHY_DRIVER;
+	return driver->can_request(dev) ? FAULTQ_WHY_DELIVERED : FAULTQ_WHY_DEVICE;
+}
+
+void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
+{
+	const struct fq_driver *driver = fq_find_driver(dev);
+
+	delivery->no_page_request = fq_why_no_request(dev, driver);
+	if (!driver)
+		delivery->no_unrecoverable = FAULTQ_WHY_UNKNOWN;
+	else if (!driver->kinds)
+		delivery->no_unrecoverable = FAULTQ_WHY_DRIVER;
+	else
+		delivery->no_unrecoverable = FAULTQ_WHY_DELIVERED;
+
+	delivery->kinds = driver ? driver->kinds : 0;
+	if (delivery->no_page_request == FAULTQ_WHY_DELIVERED)
+		delivery->kinds |= FAULTQ_KIND_PAGE_REQUEST;
+}

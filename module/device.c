@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices of a VM: attach, detach, removal from the system.
+ *
+ * An IOMMU group is attached and detached as a whole. Detaching blocks the group's
+ * DMA first, then ends what is outstanding, waits for answers that are under way,
+ * takes the fault source away, and gives the group back. It cannot fail and waits
+ * for nobody but the kernel.
+ *
+ * A device must not be removed from the system while it is attached, so removal is
+ * watched: ahead of the IOMMU core, which takes the device out of its group when it
+ * is removed. A device is looked up and attached under fq_all_lock, and comes into
+ * fq_all_devices there; so its removal either finds it, or is so far that it could
+ * not be looked up any more.
+ *
+ * Lock order: fq_vm.mutex, fq_all_lock. The lock of struct fq_vm for the fault path
+ * is a leaf.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "held.h"
+
+static DEFINE_MUTEX(fq_all_lock);
+static LIST_HEAD(fq_all_devices);
+
+static struct bus_type * const fq_buses[] = { &pci_bus_type, &platform_bus_type };
+
+/**
+ * fq_find_dev() - find a device by name
+ * @name: "pci/0000:00:04.0", "platform/NAME"
+ *
+ * Return: the device, referenced, or NULL.
+ */
+struct device *fq_find_dev(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fq_buses); i++) {
+		size_t length = str_has_prefix(name, fq_buses[i]->name);
+
+		if (length && name[length] == '/')
+			return bus_find_device_by_name(fq_buses[i], NULL, name + length + 1);
+	}
+	return NULL;
+}
+
+/**
+ * fq_dev_name() - name a device as fq_find_dev() takes it
+ * @dev: on one of the known buses
+ * @name: is set
+ */
+void fq_dev_name(const struct device *dev, char name[FAULTQ_NAME_SIZE])
+{
+	snprintf(name, FAULTQ_NAME_SIZE, "%s/%s", dev->bus->name, dev_name(dev));
+}
+
+/**
+ * fq_device_by_dev() - find an attached device
+ * @vm: in this VM
+ * @dev: anything, NULL too; is only compared
+ *
+ * The caller is in an RCU read-side section. Any context.
+ *
+ * Return: the device or NULL.
+ */
+struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev)
+{
+	struct fq_device *device;
+
+	hash_for_each_possible_rcu(vm->by_dev, device, by_dev, (unsigned long)dev)
+		if (device->dev == dev)
+			return device;
+	return NULL;
+}
+
+static struct fq_device *fq_device_create(struct fq_attachment *attachment, struct device *dev)
+{
+	struct fq_device *device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
+
+	if (!device)
+		return NULL;
+	device->vm = attachment->vm;
+	device->attachment = attachment;
+	device->dev = get_device(dev);
+	INIT_LIST_HEAD(&device->outstanding);
+	refcount_set(&device->answers, 1);
+	init_completion(&device->answered);
+	list_add_tail(&device->node, &attachment->devices);
+	return device;
+}
+
+/* Give it an id; the fault path may meet it from here on. */
+static int fq_publish(struct fq_device *device)
+{
+	struct fq_vm *vm = device->vm;
+	int ret;
+
+	if (vm->nr_devices == FQ_MAX_DEVICES || vm->last_id == U32_MAX)
+		return -ENOSPC;
+	ret = xa_insert(&vm->devices, vm->last_id + 1, device, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret;
+	device->id = ++vm->last_id;
+	vm->nr_devices++;
+	hash_add_rcu(vm->by_dev, &device->by_dev, (unsigned long)device->dev);
+	list_add_tail(&device->all, &fq_all_devices);
+	return 0;
+}
+
+static void fq_unpublish(struct fq_device *device)
+{
+	struct fq_vm *vm = device->vm;
+
+	list_del(&device->all);
+	hash_del_rcu(&device->by_dev);
+	xa_erase(&vm->devices, device->id);
+	vm->nr_devices--;
+}
+
+static int fq_device_up(struct fq_device *device)
+{
+	int ret = fq_publish(device);
+
+	if (ret)
+		return ret;
+	ret = fq_source_attach(device);
+	if (ret)
+		fq_unpublish(device);
+	return ret;
+}
+
+static void fq_refuse_requests(struct fq_device *device)
+{
+	spin_lock_irq(&device->vm->lock);
+	device->detached = true;
+	spin_unlock_irq(&device->vm->lock);
+}
+
+static void fq_wait_for_answers(struct fq_device *device)
+{
+	if (!refcount_dec_and_test(&device->answers))
+		wait_for_completion(&device->answered);
+}
+
+/* End all that is outstanding and let no more faults arrive. */
+static void fq_device_quiet(struct fq_device *device)
+{
+	fq_refuse_requests(device);
+	fq_vm_terminate(device, FQ_DETACHED);
+	fq_wait_for_answers(device);
+	fq_source_detach(device);
+}
+
+static void fq_devices_down(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	list_for_each_entry_reverse(device, &attachment->devices, node) {
+		fq_device_quiet(device);
+		fq_unpublish(device);
+	}
+}
+
+static int fq_devices_up(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+	int ret;
+
+	list_for_each_entry(device, &attachment->devices, node) {
+		ret = fq_device_up(device);
+		if (ret)
+			goto down;
+	}
+	return 0;
+
+down:
+	list_for_each_entry_continue_reverse(device, &attachment->devices, node) {
+		fq_device_quiet(device);
+		fq_unpublish(device);
+	}
+	return ret;
+}
+
+static void fq_device_free(struct fq_device *device)
+{
+	list_del(&device->node);
+	put_device(device->dev);
+	kfree_rcu(device, rcu);
+}
+
+static void fq_attachment_free(struct fq_attachment *attachment)
+{
+	struct fq_device *device, *next;
+
+	list_for_each_entry_safe(device, next, &attachment->devices, node)
+		fq_device_free(device);
+	iommu_group_put(attachment->group);
+	kfree(attachment);
+}
+
+static int fq_collect_device(struct device *dev, void *data)
+{
+	struct fq_attachment *attachment = data;
+
+	if (!fq_device_create(attachment, dev))
+		return -ENOMEM;
+	attachment->nr_devices++;
+	return 0;
+}
+
+/* A group with all its devices; takes over the reference to @group. */
+static struct fq_attachment *fq_attachment_create(struct fq_vm *vm, struct iommu_group *group)
+{
+	struct fq_attachment *attachment = kzalloc(sizeof(*attachment), GFP_KERNEL_ACCOUNT);
+
+	if (!attachment) {
+		iommu_group_put(group);
+		return NULL;
+	}
+	attachment->vm = vm;
+	attachment->group = group;
+	INIT_LIST_HEAD(&attachment->devices);
+	if (iommu_group_for_each_dev(group, attachment, fq_collect_device)) {
+		fq_attachment_free(attachment);
+		return NULL;
+	}
+	return attachment;
+}
+
+/* What giving the group back will need, made while it can still fail. */
+static int fq_prepare_give_back(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	attachment->held = fq_held_create(attachment->group, attachment->nr_devices);
+	if (!attachment->held)
+		return -ENOMEM;
+	list_for_each_entry(device, &attachment->devices, node)
+		fq_held_add(attachment->held, device->dev);
+	return 0;
+}
+
+static int fq_claim(struct fq_attachment *attachment)
+{
+	int ret = iommu_group_claim_dma_owner(attachment->group, attachment);
+
+	/* The kernel says EPERM when somebody else is the owner. */
+	return ret == -EPERM ? -EBUSY : ret;
+}
+
+static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev)
+{
+	struct fq_vm *vm = attachment->vm;
+
+	attachment->domain = fq_ioas_attach(&vm->ioas, vm, dev, attachment->group);
+	return PTR_ERR_OR_ZERO(attachment->domain);
+}
+
+/* The group was never attached, or never seen by the VM: nothing to reset. */
+static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
+{
+	struct fq_vm *vm = attachment->vm;
+	int ret;
+
+	ret = fq_prepare_give_back(attachment);
+	if (ret)
+		return ret;
+	ret = fq_claim(attachment);
+	if (ret)
+		goto free;
+	ret = fq_attach_domain(attachment, dev);
+	if (ret)
+		goto release;
+	ret = fq_devices_up(attachment);
+	if (ret)
+		goto detach;
+	list_add_tail(&attachment->node, &vm->attachments);
+	return 0;
+
+detach:
+	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+release:
+	iommu_group_release_dma_owner(attachment->group);
+free:
+	fq_held_free(attachment->held);
+	return ret;
+}
+
+static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
+{
+	struct fq_attachment *attachment;
+	struct iommu_group *group;
+	int ret;
+
+	if (dev->driver)
+		return -EBUSY;
+	group = iommu_group_get(dev);
+	if (!group)
+		return -ENODEV;
+	attachment = fq_attachment_create(vm, group);
+	if (!attachment)
+		return -ENOMEM;
+	ret = fq_attach_group(attachment, dev);
+	if (ret)
+		fq_attachment_free(attachment);
+	return ret;
+}
+
+static bool fq_describe(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
+{
+	struct fq_device *device;
+
+	rcu_read_lock();
+	device = fq_device_by_dev(vm, dev);
+	rcu_read_unlock();
+	if (!device)
+		return false;
+	attach->device = device->id;
+	attach->kinds = device->delivery.kinds;
+	attach->no_page_request = device->delivery.no_page_request;
+	attach->no_unrecoverable = device->delivery.no_unrecoverable;
+	attach->group = iommu_group_id(device->attachment->group);
+	return true;
+}
+
+static int fq_attach_or_tell(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
+{
+	int ret;
+
+	if (fq_describe(vm, dev, attach))
+		return 0;
+	ret = fq_attach_dev(vm, dev);
+	if (ret)
+		return ret;
+	fq_describe(vm, dev, attach);
+	return 0;
+}
+
+/**
+ * fq_device_attach() - attach the IOMMU group of a device, by name
+ * @vm: to this VM
+ * @attach: ATTACH's argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach)
+{
+	struct device *dev;
+	int ret = -ENOENT;
+
+	if (attach->flags || attach->reserved ||
+	    strnlen(attach->name, FAULTQ_NAME_SIZE) == FAULTQ_NAME_SIZE)
+		return -EINVAL;
+
+	mutex_lock(&vm->mutex);
+	mutex_lock(&fq_all_lock);
+	dev = fq_find_dev(attach->name);
+	if (dev)
+		ret = fq_attach_or_tell(vm, dev, attach);
+	mutex_unlock(&fq_all_lock);
+	mutex_unlock(&vm->mutex);
+	put_device(dev);
+	return ret;
+}
+
+/* All devices of the group are down: give it back. Returns whether it is held. */
+static bool fq_leave(struct fq_attachment *attachment)
+{
+	bool held = fq_give_back(attachment->held);
+
+	list_del(&attachment->node);
+	fq_attachment_free(attachment);
+	return held;
+}
+
+static bool fq_detach(struct fq_attachment *attachment)
+{
+	struct fq_vm *vm = attachment->vm;
+	struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		fq_refuse_requests(device);
+	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+
+	mutex_lock(&fq_all_lock);
+	fq_devices_down(attachment);
+	mutex_unlock(&fq_all_lock);
+	return fq_leave(attachment);
+}
+
+/**
+ * fq_device_detach() - detach a device with its group
+ * @vm: from this VM
+ * @id: from user space, anything
+ * @held: is set to whether the group had to be held
+ *
+ * Return: 0 or -ENOENT.
+ */
+int fq_device_detach(struct fq_vm *vm, u32 id, bool *held)
+{
+	struct fq_device *device;
+	int ret = -ENOENT;
+
+	mutex_lock(&vm->mutex);
+	device = xa_load(&vm->devices, id);
+	if (device) {
+		*held = fq_detach(device->attachment);
+		ret = 0;
+	}
+	mutex_unlock(&vm->mutex);
+	return ret;
+}
+
+/**
+ * fq_device_detach_all() - detach everything, when the VM goes
+ * @vm: the VM
+ */
+void fq_device_detach_all(struct fq_vm *vm)
+{
+	struct fq_attachment *attachment, *next;
+
+	mutex_lock(&vm->mutex);
+	list_for_each_entry_safe(attachment, next, &vm->attachments, node)
+		fq_detach(attachment);
+	mutex_unlock(&vm->mutex);
+}
+
+/* The VM that a device is attached to, referenced, or NULL. */
+static struct fq_vm *fq_vm_of_dev(const struct device *dev)
+{
+	struct fq_device *device;
+	struct fq_vm *vm = NULL;
+
+	mutex_lock(&fq_all_lock);
+	list_for_each_entry(device, &fq_all_devices, all) {
+		if (device->dev == dev) {
+			vm = device->vm;
+			fq_vm_get(vm);
+			break;
+		}
+	}
+	mutex_unlock(&fq_all_lock);
+	return vm;
+}
+
+/* One device leaves its group; the group leaves with its last device. */
+static void fq_remove_device(struct fq_device *device)
+{
+	struct fq_attachment *attachment = device->attachment;
+	bool last = list_is_singular(&attachment->devices);
+	struct fq_vm *vm = device->vm;
+
+	fq_refuse_requests(device);
+	if (last)
+		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+	mutex_lock(&fq_all_lock);
+	fq_device_quiet(device);
+	fq_unpublish(device);
+	mutex_unlock(&fq_all_lock);
+
+	list_del(&device->node);
+	put_device(device->dev);
+	fq_vm_device_gone(device);
+	if (last)
+		fq_leave(attachment);
+}
+
+static void fq_dev_removed(struct device *dev)
+{
+	struct fq_vm *vm = fq_vm_of_dev(dev);
+	struct fq_device *device;
+
+	if (!vm)
+		return;
+	mutex_lock(&vm->mutex);
+	rcu_read_lock();
+	device = fq_device_by_dev(vm, dev);
+	rcu_read_unlock();
+	if (device)
+		fq_remove_device(device);
+	mutex_unlock(&vm->mutex);
+	fq_vm_put(vm);
+}
+
+static int fq_bus_notify(struct notifier_block *block, unsigned long action, void *dev)
+{
+	if (action == BUS_NOTIFY_DEL_DEVICE || action == BUS_NOTIFY_REMOVED_DEVICE)
+		fq_dev_removed(dev);
+	return NOTIFY_DONE;
+}
+
+/* Ahead of the IOMMU core's, which takes the device out of its group. */
+static struct notifier_block fq_bus_blocks[ARRAY_SIZE(fq_buses)] = {
+	{ .notifier_call = fq_bus_notify, .priority = INT_MAX },
+	{ .notifier_call = fq_bus_notify, .priority = INT_MAX },
+};
+
+/**
+ * fq_device_init() - start to watch for removals
+ *
+ * Return: 0 or a negative errno.
+ */
+int fq_device_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(fq_buses); i++) {
+		ret = bus_register_notifier(fq_buses[i], &fq_bus_blocks[i]);
+		if (ret)
+			goto undo;
+	}
+	return 0;
+
+undo:
+	while (i--)
+		bus_unregister_notifier(fq_buses[i], &fq_bus_blocks[i]);
+	return ret;
+}
+
+/**
+ * fq_device_exit() - stop to watch; no device is attached
+ */
+void fq_device_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fq_buses); i++)
+		bus_unregister_notifier(fq_buses[i], &fq_bus_blocks[i]);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices of a VM: attach, detach, removal; see device.c.
+ */
+#ifndef FQ_DEVICE_H
+#define FQ_DEVICE_H
+
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+
+#include "source.h"
+#include "vm.h"
+
+#define FQ_MAX_DEVICES 256
+
+struct fq_domain;
+struct fq_held;
+struct fq_partials;
+
+/**
+ * struct fq_attachment - an IOMMU group that is attached to a VM, as a whole
+ * @node: in the VM's attachments
+ * @vm: the VM
+ * @group: the group; its DMA ownership is claimed, this structure is the owner
+ * @domain: what it is attached to
+ * @devices: its devices
+ * @nr_devices: how many there were when it was attached
+ * @held: gives it back
+ */
+struct fq_attachment {
+	struct list_head node;
+	struct fq_vm *vm;
+	struct iommu_group *group;
+	struct fq_domain *domain;
+	struct list_head devices;
+	unsigned int nr_devices;
+	struct fq_held *held;
+};
+
+/**
+ * struct fq_device - a device that is attached to a VM
+ * @vm: the VM
+ * @attachment: its group
+ * @dev: the device, referenced
+ * @id: names it in records
+ * @delivery: which faults it delivers
+ * @node: in the attachment's devices
+ * @all: in the list of all attached devices, guarded by fq_all_lock; unlike
+ *	@node reachable from a removal notice
+ * @by_dev: in the VM's table; RCU
+ * @rcu: frees it
+ * @partials: page requests whose group is not whole yet; owned by the source
+ * @outstanding: its slots; fault lock
+ * @nr_outstanding: how many; fault lock
+ * @counters: fault lock
+ * @detached: page requests are terminated from now on; fault lock
+ * @answers: one, and one for each answer that is under way
+ * @answered: @answers is zero
+ */
+struct fq_device {
+	struct fq_vm *vm;
+	struct fq_attachment *attachment;
+	struct device *dev;
+	u32 id;
+	struct fq_delivery delivery;
+	struct list_head node;
+	struct list_head all;
+	struct hlist_node by_dev;
+	struct rcu_head rcu;
+	struct fq_partials *partials;
+	struct list_head outstanding;
+	u32 nr_outstanding;
+	struct fq_counters counters;
+	bool detached;
+	refcount_t answers;
+	struct completion answered;
+};
+
+int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach);
+int fq_device_detach(struct fq_vm *vm, u32 id, bool *held);
+void fq_device_detach_all(struct fq_vm *vm);
+struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev);
+struct device *fq_find_dev(const char *name);
+void fq_dev_name(const struct device *dev, char name[FAULTQ_NAME_SIZE]);
+
+int fq_device_init(void);
+void fq_device_exit(void);
+
+#endif

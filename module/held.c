@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Giving IOMMU groups back, and holding those that cannot be.
+ *
+ * When DMA ownership is released, the kernel's default domain comes back, which may
+ * let the group reach all memory. So while the group is still blocked, bus mastering
+ * of its PCI devices is switched off and they are reset. A group with a device that
+ * cannot be reset is held: it stays claimed and blocked, and pins the module, until
+ * its devices are removed or an administrator lets it go.
+ *
+ * What is needed for that is made at attach, so that giving back cannot fail.
+ * fq_held_lock guards the list of held groups and what is in them.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "held.h"
+
+static DEFINE_MUTEX(fq_held_lock);
+static LIST_HEAD(fq_held_groups);
+
+/**
+ * fq_held_create() - make what is needed to give a group back
+ * @group: the group; a reference is taken
+ * @room: number of its devices
+ *
+ * Return: an empty one, or NULL.
+ */
+struct fq_held *fq_held_create(struct iommu_group *group, unsigned int room)
+{
+	struct fq_held *held = kzalloc(struct_size(held, devs, room), GFP_KERNEL_ACCOUNT);
+
+	if (held)
+		held->group = iommu_group_ref_get(group);
+	return held;
+}
+
+/**
+ * fq_held_add() - add a device of the group
+ * @held: has room for it
+ * @dev: the device
+ */
+void fq_held_add(struct fq_held *held, struct device *dev)
+{
+	held->devs[held->count++] = get_device(dev);
+}
+
+/**
+ * fq_held_free() - free it, whether or not the group is claimed
+ * @held: in no list
+ */
+void fq_held_free(struct fq_held *held)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++)
+		put_device(held->devs[i]);
+	iommu_group_put(held->group);
+	kfree(held);
+}
+
+/*
+ * Stop a PCI device and forget what it was programmed to do. A device that is no
+ * longer there does neither need that nor survive the attempt in finite time.
+ */
+static bool fq_quiesce_pci(struct pci_dev *pdev)
+{
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL || !pci_device_is_present(pdev))
+		return true;
+	pci_clear_master(pdev);
+	return !pci_reset_function(pdev);
+}
+
+static bool fq_quiesce(const struct fq_held *held)
+{
+	bool quiet = true;
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++)
+		if (dev_is_pci(held->devs[i]))
+			quiet &= fq_quiesce_pci(to_pci_dev(held->devs[i]));
+	return quiet;
+}
+
+static void fq_let_go(struct fq_held *held)
+{
+	iommu_group_release_dma_owner(held->group);
+	fq_held_free(held);
+}
+
+/**
+ * fq_give_back() - give a group back to the kernel, or hold it
+ * @held: its group is claimed and blocked; not to be used any more
+ *
+ * Return: whether it is held.
+ */
+bool fq_give_back(struct fq_held *held)
+{
+	if (fq_quiesce(held)) {
+		fq_let_go(held);
+		return false;
+	}
+	__module_get(THIS_MODULE);
+	mutex_lock(&fq_held_lock);
+	list_add_tail(&held->node, &fq_held_groups);
+	mutex_unlock(&fq_held_lock);
+	return true;
+}
+
+static void fq_held_end(struct fq_held *held)
+{
+	list_del(&held->node);
+	fq_let_go(held);
+	module_put(THIS_MODULE);
+}
+
+/**
+ * fq_held_list() - list the devices of held groups
+ * @entries: are filled in
+ * @room: number of @entries
+ *
+ * Return: number of devices held, which may be more than @room.
+ */
+unsigned int fq_held_list(struct faultq_held_entry *entries, unsigned int room)
+{
+	struct fq_held *held;
+	unsigned int i, count = 0;
+
+	mutex_lock(&fq_held_lock);
+	list_for_each_entry(held, &fq_held_groups, node) {
+		for (i = 0; i < held->count; i++) {
+			if (!held->devs[i])
+				continue;
+			if (count < room) {
+				fq_dev_name(held->devs[i], entries[count].name);
+				entries[count].group = iommu_group_id(held->group);
+			}
+			count++;
+		}
+	}
+	mutex_unlock(&fq_held_lock);
+	return count;
+}
+
+/* The device's place in a held group, or NULL; sets @group to the group. */
+static struct device **fq_find_held(const struct device *dev, struct fq_held **group)
+{
+	struct fq_held *held;
+	unsigned int i;
+
+	list_for_each_entry(held, &fq_held_groups, node) {
+		for (i = 0; i < held->count; i++) {
+			if (held->devs[i] == dev) {
+				*group = held;
+				return &held->devs[i];
+			}
+		}
+	}
+	return NULL;
+}
+
+/**
+ * fq_held_release() - let a held group go without a reset
+ * @name: of one of its devices, as in ATTACH
+ *
+ * Return: 0 or -ENOENT.
+ */
+int fq_held_release(const char *name)
+{
+	struct device *dev = fq_find_dev(name);
+	struct fq_held *held;
+	int ret = -ENOENT;
+
+	if (!dev)
+		return ret;
+	mutex_lock(&fq_held_lock);
+	if (fq_find_held(dev, &held)) {
+		fq_held_end(held);
+		ret = 0;
+	}
+	mutex_unlock(&fq_held_lock);
+	put_device(dev);
+	return ret;
+}
+
+static bool fq_held_is_empty(const struct fq_held *held)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++)
+		if (held->devs[i])
+			return false;
+	return true;
+}
+
+/* The device has left its group: the kernel's own notifier ran before. */
+static void fq_held_removed(struct device *dev)
+{
+	struct device **place;
+	struct fq_held *held;
+
+	mutex_lock(&fq_held_lock);
+	place = fq_find_held(dev, &held);
+	if (place) {
+		put_device(dev);
+		*place = NULL;
+		if (fq_held_is_empty(held))
+			fq_held_end(held);
+	}
+	mutex_unlock(&fq_held_lock);
+}
+
+static int fq_held_notify(struct notifier_block *block, unsigned long action, void *dev)
+{
+	if (action == BUS_NOTIFY_REMOVED_DEVICE)
+		fq_held_removed(dev);
+	return NOTIFY_DONE;
+}
+
+/* Behind the IOMMU core's: by then the device is out of its group. */
+static struct notifier_block fq_held_block = {
+	.notifier_call = fq_held_notify,
+	.priority = INT_MIN,
+};
+
+/**
+ * fq_held_init() - start to watch for removals; only PCI devices are ever held
+ *
+ * Return: 0 or a negative errno.
+ */
+int fq_held_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &fq_held_block);
+}
+
+/**
+ * fq_held_exit() - stop to watch; nothing is held, as that pins the module
+ */
+void fq_held_exit(void)
+{
+	bus_unregister_notifier(&pci_bus_type, &fq_held_block);
+}

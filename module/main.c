@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/faultq: the file operations and the table of ioctls.
+ *
+ * A file is a VM. Every ioctl takes one structure, which is copied in once, checked
+ * by its handler, and copied back. Memory that a structure points to is touched by
+ * the functions here only, and no lock is held then.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <linux/faultq.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "held.h"
+#include "ioas.h"
+#include "vm.h"
+
+/* Arguments of ioctls, in kernel memory. */
+union fq_argument {
+	__u32 size;
+	struct faultq_info info;
+	struct faultq_queue queue;
+	struct faultq_attach attach;
+	struct faultq_detach detach;
+	struct faultq_respond respond;
+	struct faultq_map map;
+	struct faultq_unmap unmap;
+	struct faultq_stats stats;
+	struct faultq_held held;
+	struct faultq_release release;
+};
+
+static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_info *info = &argument->info;
+
+	if (info->flags)
+		return -EINVAL;
+	*info = (struct faultq_info){
+		.size = info->size,
+		.features = FAULTQ_FEATURE_RING | FAULTQ_FEATURE_READ | FAULTQ_FEATURE_OWNED |
+			    FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER,
+		.kinds = fq_source_kinds(),
+		.record_size = sizeof(struct faultq_record),
+		.max_slots = FQ_MAX_SLOTS,
+		.min_entries = FQ_MIN_ENTRIES,
+		.max_entries = FQ_MAX_ENTRIES,
+		.max_group = FQ_MAX_GROUP,
+		.max_devices = FQ_MAX_DEVICES,
+	};
+	return 0;
+}
+
+static int fq_queue(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_vm_queue(vm, &argument->queue);
+}
+
+static int fq_attach(struct fq_vm *vm, union fq_argument *argument)
+{
+	if (!capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	return fq_device_attach(vm, &argument->attach);
+}
+
+static int fq_detach(struct fq_vm *vm, union fq_argument *argument)
+{
+	bool held;
+	int ret;
+
+	if (argument->detach.flags)
+		return -EINVAL;
+	ret = fq_device_detach(vm, argument->detach.device, &held);
+	if (!ret)
+		argument->detach.held = held;
+	return ret;
+}
+
+/*
+ * One entry: read once, its result probed, then answered. A result that cannot be
+ * written although it was probed is lost; the group was answered all the same.
+ */
+static int fq_respond_one(struct fq_vm *vm, void __user *entry, u32 entry_size)
+{
+	struct faultq_answer __user *user = entry;
+	struct faultq_answer answer;
+	int result;
+
+	result = copy_struct_from_user(&answer, sizeof(answer), entry, entry_size);
+	if (result == -EFAULT || put_user(-EINPROGRESS, &user->result))
+		return -EFAULT;
+	if (!result)
+		result = fq_vm_answer(vm, answer.cookie, answer.code);
+	put_user(result, &user->result);
+	return 0;
+}
+
+static int fq_respond(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_respond *respond = &argument->respond;
+	void __user *entries = u64_to_user_ptr(respond->answers);
+	int ret = 0;
+
+	if (respond->flags || respond->reserved || respond->entry_size > PAGE_SIZE ||
+	    respond->entry_size < sizeof(struct faultq_answer))
+		return -EINVAL;
+	if (!fq_vm_ring(vm))
+		return -ENXIO;
+
+	for (respond->done = 0; respond->done < respond->count; respond->done++) {
+		ret = signal_pending(current) ? -EINTR :
+		      fq_respond_one(vm, entries, respond->entry_size);
+		if (ret)
+			break;
+		entries += respond->entry_size;
+		cond_resched();
+	}
+	return respond->done ? 0 : ret;
+}
+
+#define FQ_MAP_PROT (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC)
+
+static int fq_map(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_map *map = &argument->map;
+	bool answer = map->flags & FAULTQ_MAP_ANSWER;
+	int ret;
+
+	if (map->flags & ~(FQ_MAP_PROT | FAULTQ_MAP_ANSWER) || !(map->flags & FQ_MAP_PROT) ||
+	    map->reserved || (map->cookie && !answer))
+		return -EINVAL;
+	if (answer && !fq_vm_ring(vm))
+		return -ENXIO;
+	ret = fq_ioas_map(&vm->ioas, map->iova, map->length, map->user_address, map->flags);
+	if (!ret)
+		map->answer_result = answer ? fq_vm_answer(vm, map->cookie, FAULTQ_SUCCESS) : 0;
+	return ret;
+}
+
+static int fq_unmap(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_unmap *unmap = &argument->unmap;
+
+	if (unmap->flags)
+		return -EINVAL;
+	return fq_ioas_unmap(&vm->ioas, unmap->iova, unmap->length, &unmap->unmapped);
+}
+
+static int fq_stats(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_vm_stats(vm, &argument->stats);
+}
+
+/* Entries of the caller's size, which may be longer than ours: zero the tails. */
+static int fq_copy_held(void __user *user, const struct faultq_held_entry *entries, u32 count,
+			u32 entry_size)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++, user += entry_size)
+		if (copy_to_user(user, &entries[i], sizeof(*entries)) ||
+		    clear_user(user + sizeof(*entries), entry_size - sizeof(*entries)))
+			return -EFAULT;
+	return 0;
+}
+
+static int fq_held(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_held *held = &argument->held;
+	struct faultq_held_entry *entries;
+	u32 room, count;
+	int ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (held->flags || held->entry_size > PAGE_SIZE ||
+	    held->entry_size < sizeof(struct faultq_held_entry))
+		return -EINVAL;
+
+	room = min(held->count, fq_held_list(NULL, 0));
+	entries = kvcalloc(room, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	count = fq_held_list(entries, room);
+	ret = fq_copy_held(u64_to_user_ptr(held->entries), entries, min(room, count),
+			   held->entry_size);
+	kvfree(entries);
+	held->count = count;
+	return ret;
+}
+
+static int fq_release(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_release *release = &argument->release;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (release->flags || strnlen(release->name, FAULTQ_NAME_SIZE) == FAULTQ_NAME_SIZE)
+		return -EINVAL;
+	return fq_held_release(release->name);
+}
+
+/**
+ * struct fq_ioctl - one ioctl
+ * @handler: does it
+ * @size: of the structure as this kernel knows it
+ * @min_size: of the structure as it was published first
+ * @when_stopped: works on when the queue was stopped
+ */
+struct fq_ioctl {
+	int (*handler)(struct fq_vm *vm, union fq_argument *argument);
+	unsigned int size;
+	unsigned int min_size;
+	bool when_stopped;
+};
+
+#define FQ_IOCTL(command, function, type, last, stopped)			\
+	[_IOC_NR(command)] = {							\
+		.handler = function,						\
+		.size = sizeof(struct type),					\
+		.min_size = offsetofend(struct type, last),			\
+		.when_stopped = stopped,					\
+	}
+
+static const struct fq_ioctl fq_ioctls[] = {
+	FQ_IOCTL(FAULTQ_GET_INFO, fq_get_info, faultq_info, reserved, true),
+	FQ_IOCTL(FAULTQ_QUEUE, fq_queue, faultq_queue, reserved2, false),
+	FQ_IOCTL(FAULTQ_ATTACH, fq_attach, faultq_attach, reserved, false),
+	FQ_IOCTL(FAULTQ_DETACH, fq_detach, faultq_detach, held, true),
+	FQ_IOCTL(FAULTQ_RESPOND, fq_respond, faultq_respond, reserved, false),
+	FQ_IOCTL(FAULTQ_MAP, fq_map, faultq_map, reserved, false),
+	FQ_IOCTL(FAULTQ_UNMAP, fq_unmap, faultq_unmap, unmapped, false),
+	FQ_IOCTL(FAULTQ_STATS, fq_stats, faultq_stats, pinned_pages, true),
+	FQ_IOCTL(FAULTQ_HELD, fq_held, faultq_held, entry_size, false),
+	FQ_IOCTL(FAULTQ_RELEASE, fq_release, faultq_release, name, false),
+};
+
+static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
+{
+	unsigned int number = _IOC_NR(command);
+
+	if (command != _IO(FAULTQ_IOC_TYPE, number) || number >= ARRAY_SIZE(fq_ioctls))
+		return NULL;
+	return &fq_ioctls[array_index_nospec(number, ARRAY_SIZE(fq_ioctls))];
+}
+
+/*
+ * Copy the structure in. It is written back as it is, so that memory that cannot be
+ * written is found before anything is done.
+ */
+static int fq_copy_in(const struct fq_ioctl *ioctl, union fq_argument *argument,
+		      void __user *user)
+{
+	__u32 size;
+	int ret;
+
+	if (get_user(size, (__u32 __user *)user))
+		return -EFAULT;
+	if (size < ioctl->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(argument, ioctl->size, user, size);
+	if (ret)
+		return ret;
+	argument->size = size;
+	return copy_to_user(user, argument, min(size, ioctl->size)) ? -EFAULT : 0;
+}
+
+static long fq_ioctl(struct file *file, unsigned int command, unsigned long address)
+{
+	const struct fq_ioctl *ioctl = fq_find_ioctl(command);
+	void __user *user = (void __user *)address;
+	struct fq_vm *vm = file->private_data;
+	union fq_argument argument;
+	int ret;
+
+	if (!ioctl)
+		return -ENOTTY;
+	ret = fq_copy_in(ioctl, &argument, user);
+	if (ret)
+		return ret;
+	if (!ioctl->when_stopped && fq_vm_stopped(vm))
+		return -EIO;
+	ret = ioctl->handler(vm, &argument);
+	if (ret)
+		return ret;
+	return copy_to_user(user, &argument, min(argument.size, ioctl->size)) ? -EFAULT : 0;
+}
+
+static int fq_open(struct inode *inode, struct file *file)
+{
+	struct fq_vm *vm = fq_vm_create();
+
+	if (!vm)
+		return -ENOMEM;
+	file->private_data = vm;
+	return stream_open(inode, file);
+}
+
+static int fq_close(struct inode *inode, struct file *file)
+{
+	fq_vm_shutdown(file->private_data);
+	return 0;
+}
+
+static ssize_t fq_read(struct file *file, char __user *buffer, size_t length, loff_t *offset)
+{
+	return fq_vm_read(file->private_data, buffer, length, file->f_flags & O_NONBLOCK);
+}
+
+static __poll_t fq_poll(struct file *file, struct poll_table_struct *table)
+{
+	return fq_vm_poll(file->private_data, file, table);
+}
+
+static int fq_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct fq_ring *ring = fq_vm_ring(file->private_data);
+
+	return ring ? fq_ring_mmap(ring, vma) : -ENXIO;
+}
+
+static const struct file_operations fq_fops = {
+	.owner = THIS_MODULE,
+	.open = fq_open,
+	.release = fq_close,
+	.read = fq_read,
+	.poll = fq_poll,
+	.mmap = fq_mmap,
+	.unlocked_ioctl = fq_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice fq_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "faultq",
+	.fops = &fq_fops,
+	.mode = 0600,
+};
+
+static int __init fq_init(void)
+{
+	int ret;
+
+	ret = fq_device_init();
+	if (ret)
+		return ret;
+	ret = fq_held_init();
+	if (ret)
+		goto exit_device;
+	ret = misc_register(&fq_misc);
+	if (ret)
+		goto exit_held;
+	return 0;
+
+exit_held:
+	fq_held_exit();
+exit_device:
+	fq_device_exit();
+	return ret;
+}
+
+static void __exit fq_exit(void)
+{
+	misc_deregister(&fq_misc);
+	fq_held_exit();
+	fq_device_exit();
+	/* Devices that are being freed by RCU need no code of this module, VMs neither. */
+}
+
+module_init(fq_init);
+module_exit(fq_exit);
+MODULE_DESCRIPTION("I/O page faults of a VM's devices, in one queue");
+MODULE_LICENSE("GPL");

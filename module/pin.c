@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pinned user memory.
+ *
+ * Pins the pages of a range for long and charges them to RLIMIT_MEMLOCK of the
+ * process, which is remembered for the uncharge. What is pinned is kept as runs of
+ * contiguous pages, so that it can be mapped into any number of domains, now and
+ * later.
+ *
+ * Pinning can wait for user space for ever (userfaultfd, FUSE), so it is done
+ * without any lock. The charge is mm->pinned_vm, which is atomic: neither charging
+ * nor uncharging takes the mmap lock of a process that may be stuck.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "pin.h"
+
+#define FQ_BATCH (PAGE_SIZE / sizeof(struct page *))
+#define FQ_SMALL_BATCH 8
+#define FQ_RUNS_PER_CHUNK \
+	((PAGE_SIZE - sizeof(struct fq_run_chunk)) / sizeof(struct fq_run))
+
+/* What is locked and what is pinned counts together, as for mlock() itself. */
+static int fq_charge(struct fq_pin *pin, unsigned long pages)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	unsigned long pinned;
+
+	if (pages > totalram_pages())
+		return -ENOMEM;
+	pinned = atomic64_add_return(pages, &mm->pinned_vm);
+	if (pinned + READ_ONCE(mm->locked_vm) > limit && !capable(CAP_IPC_LOCK)) {
+		atomic64_sub(pages, &mm->pinned_vm);
+		return -ENOMEM;
+	}
+	mmgrab(mm);
+	pin->mm = mm;
+	pin->charged = pages;
+	return 0;
+}
+
+static void fq_uncharge(struct fq_pin *pin)
+{
+	atomic64_sub(pin->charged, &pin->mm->pinned_vm);
+	mmdrop(pin->mm);
+}
+
+static struct fq_run_chunk *fq_new_chunk(struct fq_pin *pin)
+{
+	struct fq_run_chunk *chunk = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+
+	if (!chunk)
+		return NULL;
+	chunk->next = NULL;
+	chunk->count = 0;
+	if (pin->last)
+		pin->last->next = chunk;
+	else
+		pin->chunks = chunk;
+	pin->last = chunk;
+	return chunk;
+}
+
+static struct fq_run *fq_last_run(struct fq_pin *pin)
+{
+	if (pin->last)
+		return &pin->last->runs[pin->last->count - 1];
+	return &pin->first;
+}
+
+static bool fq_extend_run(struct fq_run *run, unsigned long pfn)
+{
+	if (!run->pages || run->pfn + run->pages != pfn)
+		return false;
+	run->pages++;
+	return true;
+}
+
+static int fq_add_page(struct fq_pin *pin, struct page *page)
+{
+	struct fq_run new = { .pfn = page_to_pfn(page), .pages = 1 };
+	struct fq_run_chunk *chunk = pin->last;
+
+	if (fq_extend_run(fq_last_run(pin), new.pfn))
+		return 0;
+	if (!pin->first.pages) {
+		pin->first = new;
+		return 0;
+	}
+	if (!chunk || chunk->count == FQ_RUNS_PER_CHUNK)
+		chunk = fq_new_chunk(pin);
+	if (!chunk)
+		return -ENOMEM;
+	chunk->runs[chunk->count++] = new;
+	return 0;
+}
+
+/* Pages that could not be remembered are let go here. */
+static int fq_add_pages(struct fq_pin *pin, struct page **pages, int count)
+{
+	int i, ret;
+
+	for (i = 0; i < count; i++) {
+		ret = fq_add_page(pin, pages[i]);
+		if (ret) {
+			unpin_user_pages(pages + i, count - i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int fq_pin_batch(struct fq_pin *pin, unsigned long address, int want,
+			struct page **batch)
+{
+	unsigned int flags = FOLL_LONGTERM | (pin->writable ? FOLL_WRITE : 0);
+	int got, ret;
+
+	if (signal_pending(current))
+		return -EINTR;
+	got = pin_user_pages_fast(address, want, flags, batch);
+	if (got <= 0)
+		return got ?: -EFAULT;
+	ret = fq_add_pages(pin, batch, got);
+	return ret ?: got;
+}
+
+static int fq_pin_pages(struct fq_pin *pin, unsigned long address, unsigned long pages,
+			struct page **batch, unsigned long size)
+{
+	while (pages) {
+		int got = fq_pin_batch(pin, address, min(pages, size), batch);
+
+		if (got < 0)
+			return got;
+		address += got * PAGE_SIZE;
+		pages -= got;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int fq_pin_range(struct fq_pin *pin, unsigned long address, unsigned long pages)
+{
+	struct page *small[FQ_SMALL_BATCH];
+	struct page **batch;
+	int ret;
+
+	if (pages <= FQ_SMALL_BATCH)
+		return fq_pin_pages(pin, address, pages, small, FQ_SMALL_BATCH);
+
+	batch = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return -ENOMEM;
+	ret = fq_pin_pages(pin, address, pages, batch, FQ_BATCH);
+	kfree(batch);
+	return ret;
+}
+
+/**
+ * fq_pin() - pin and charge a range of the caller's memory
+ * @pin: zeroed, is filled in; left as it was on error
+ * @address: page-aligned user address
+ * @pages: how many, not 0; the range does not wrap
+ * @writable: for writing
+ *
+ * Return: 0, -EFAULT, -ENOMEM or -EINTR.
+ */
+int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool writable)
+{
+	int ret = fq_charge(pin, pages);
+
+	if (ret)
+		return ret;
+	pin->writable = writable;
+	ret = fq_pin_range(pin, address, pages);
+	if (ret)
+		fq_unpin(pin);
+	return ret;
+}
+
+/**
+ * fq_unpin() - let pinned memory go
+ * @pin: from fq_pin(); zeroed again
+ */
+void fq_unpin(struct fq_pin *pin)
+{
+	struct fq_run_chunk *chunk, *next;
+	const struct fq_run *run;
+	struct fq_run_iter iter;
+
+	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter)) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn), run->pages,
+						 pin->writable);
+		cond_resched();
+	}
+	for (chunk = pin->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		kfree(chunk);
+	}
+	fq_uncharge(pin);
+	*pin = (struct fq_pin){};
+}
+
+/**
+ * fq_first_run() - start to go through the runs, in the order of addresses
+ * @pin: pinned memory
+ * @iter: is initialised
+ *
+ * Return: the first run, or NULL.
+ */
+const struct fq_run *fq_first_run(const struct fq_pin *pin, struct fq_run_iter *iter)
+{
+	iter->chunk = pin->chunks;
+	iter->index = 0;
+	return pin->first.pages ? &pin->first : NULL;
+}
+
+/**
+ * fq_next_run() - go on
+ * @iter: from fq_first_run()
+ *
+ * Return: the next run, or NULL.
+ */
+const struct fq_run *fq_next_run(struct fq_run_iter *iter)
+{
+	if (iter->chunk && iter->index == iter->chunk->count) {
+		iter->chunk = iter->chunk->next;
+		iter->index = 0;
+	}
+	return iter->chunk ? &iter->chunk->runs[iter->index++] : NULL;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * mock_iommu: the program's interface to mock devices, /dev/mock-iommu
+ *
+ * Instances and devices are made in configfs (attributes: docs/mock-iommu.md):
+ *
+ *   mkdir /sys/kernel/config/mock-iommu/i0          an IOMMU instance
+ *   echo 1 > .../i0/live
+ *   mkdir .../i0/d0                                 a device behind it
+ *   echo stall > .../i0/d0/mode                     pri, stall or none
+ *   echo 1 > .../i0/d0/live                         platform device mock-i0-d0
+ *
+ * An open file of /dev/mock-iommu is bound to one live device by BIND. Through it
+ * a program makes the device do DMA, injects faults that no engine would make
+ * by itself, and reads how the IOMMU's answers came back.
+ *
+ * Structures grow at the end: @size is the size the caller was compiled with.
+ * Unknown flags and non-zero reserved members give EINVAL.
+ *
+ * Errors that every call can give: EFAULT, EINVAL, E2BIG (@size is longer than
+ * known with a tail that is not zero), ENOTTY, ENOTCONN (no device is bound),
+ * ENODEV (the bound device is no longer live), ENOMEM, EINTR where it waits.
+ */
+#ifndef _UAPI_LINUX_MOCK_IOMMU_H
+#define _UAPI_LINUX_MOCK_IOMMU_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MOCK_IOMMU_IOC_TYPE	0xFA
+#define MOCK_IOMMU_NAME_SIZE	64
+
+/* Most bytes of one DMA. */
+#define MOCK_IOMMU_DMA_MAX	(1U << 20)
+
+/**
+ * struct mock_iommu_bind - BIND: this file is for that device
+ * @size: sizeof(struct mock_iommu_bind)
+ * @flags: must be 0
+ * @name: name of the platform device, as the attribute dev_name tells
+ *
+ * Errors: EBUSY the file is bound already. ENOENT no live mock device has that
+ * name.
+ */
+struct mock_iommu_bind {
+	__u32 size;
+	__u32 flags;
+	char  name[MOCK_IOMMU_NAME_SIZE];
+};
+#define MOCK_IOMMU_BIND		_IO(MOCK_IOMMU_IOC_TYPE, 0x80)
+
+/* Accesses, of DMA and in page requests. */
+#define MOCK_IOMMU_READ		(1U << 0)	/* the device reads memory */
+#define MOCK_IOMMU_WRITE	(1U << 1)	/* the device writes memory */
+#define MOCK_IOMMU_EXEC		(1U << 2)
+#define MOCK_IOMMU_PRIV		(1U << 3)
+#define MOCK_IOMMU_PASID	(1U << 4)	/* @pasid is valid */
+
+/**
+ * struct mock_iommu_dma_start - DMA_START: let the device's engine do one DMA
+ * @size: sizeof(struct mock_iommu_dma_start)
+ * @flags: MOCK_IOMMU_READ or MOCK_IOMMU_WRITE, with _EXEC, _PRIV, _PASID
+ * @iova: first I/O virtual address; need not be aligned
+ * @length: bytes, 1 to MOCK_IOMMU_DMA_MAX
+ * @data: MOCK_IOMMU_WRITE: address of the bytes that the device writes; else 0
+ * @pasid: PASID of the access; needs the device's pasid_bits
+ * @tag: out: names the DMA for DMA_WAIT
+ *
+ * The engine goes through the pages in order. Where the domain has no
+ * translation, mode "pri" raises one page request group for all pages of the
+ * DMA that miss (at most 32 at a time), mode "stall" one request for one page,
+ * mode "none" an unrecoverable fault. SUCCESS makes the engine try the page
+ * again, any other answer ends the DMA. A PASID that has no address space of its
+ * own uses that of the device.
+ *
+ * Errors: EINVAL length or access, or a PASID out of range. EBUSY 1024 DMAs are
+ * under way or not collected.
+ */
+struct mock_iommu_dma_start {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 data;
+	__u32 pasid;
+	__u32 tag;
+};
+#define MOCK_IOMMU_DMA_START	_IO(MOCK_IOMMU_IOC_TYPE, 0x81)
+
+/* How a DMA ended. */
+enum mock_iommu_dma_status {
+	MOCK_IOMMU_DMA_DONE	= 0,	/* all bytes moved */
+	MOCK_IOMMU_DMA_INVALID	= 1,	/* a page request was answered INVALID */
+	MOCK_IOMMU_DMA_FAILURE	= 2,	/* ... FAILURE, or page requests are off */
+	MOCK_IOMMU_DMA_FAULT	= 3,	/* unrecoverable fault */
+	MOCK_IOMMU_DMA_OVERFLOW	= 4,	/* the page request queue was full */
+	MOCK_IOMMU_DMA_RETRIES	= 5,	/* answered SUCCESS too often, still no page */
+	MOCK_IOMMU_DMA_BLOCKED	= 6,	/* the device has a blocking domain */
+	MOCK_IOMMU_DMA_IDENTITY	= 7,	/* identity domain: the mock moves nothing */
+	MOCK_IOMMU_DMA_GONE	= 8,	/* the device went away */
+};
+
+/**
+ * struct mock_iommu_dma_wait - DMA_WAIT: wait for a DMA and collect it
+ * @size: sizeof(struct mock_iommu_dma_wait)
+ * @flags: MOCK_IOMMU_NOWAIT: do not wait
+ * @tag: from DMA_START
+ * @status: out: enum mock_iommu_dma_status
+ * @data: for a READ: where the bytes go that the device read, @done of them;
+ *	room for the DMA's length; else 0
+ * @done: out: bytes that moved before it ended
+ * @requests: out: page requests raised for it
+ * @reserved: must be 0
+ *
+ * A DMA is collected once. One that still waits for an answer when the device
+ * goes, or the file is closed, is aborted.
+ *
+ * Errors: ENOENT no such tag. EAGAIN under way, with MOCK_IOMMU_NOWAIT.
+ */
+struct mock_iommu_dma_wait {
+	__u32 size;
+	__u32 flags;
+#define MOCK_IOMMU_NOWAIT	(1U << 0)
+	__u32 tag;
+	__u32 status;
+	__aligned_u64 data;
+	__aligned_u64 done;
+	__u32 requests;
+	__u32 reserved;
+};
+#define MOCK_IOMMU_DMA_WAIT	_IO(MOCK_IOMMU_IOC_TYPE, 0x82)
+
+/**
+ * struct mock_iommu_page_request - PAGE_REQUEST: inject raw page requests
+ * @size: sizeof(struct mock_iommu_page_request)
+ * @flags: MOCK_IOMMU_LAST, MOCK_IOMMU_NEEDS_PASID
+ * @access: MOCK_IOMMU_READ, _WRITE, _EXEC, _PRIV, _PASID; 0 with LAST is a stop
+ *	marker
+ * @group: page request group index of the first
+ * @pasid: with MOCK_IOMMU_PASID
+ * @group_step: added to @group for each further one
+ * @address: IOVA of the first
+ * @address_step: added to @address for each further one
+ * @count: how many
+ * @done: out: how many the IOMMU core took (reported without an error)
+ *
+ * They are reported from this call, one by one, whatever the device's mode,
+ * its credits, or sense say. @count may be large: a storm. Ends early with 0 on
+ * a signal. One with LAST is counted as outstanding until it is answered; when
+ * the queue has no place for it, it is not reported (see @overflows of STATE).
+ */
+struct mock_iommu_page_request {
+	__u32 size;
+	__u32 flags;
+#define MOCK_IOMMU_LAST		(1U << 0)	/* last request of its group */
+#define MOCK_IOMMU_NEEDS_PASID	(1U << 1)	/* the answer must carry the PASID */
+	__u32 access;
+	__u32 group;
+	__u32 pasid;
+	__u32 group_step;
+	__aligned_u64 address;
+	__aligned_u64 address_step;
+	__u32 count;
+	__u32 done;
+};
+#define MOCK_IOMMU_PAGE_REQUEST	_IO(MOCK_IOMMU_IOC_TYPE, 0x83)
+
+/**
+ * struct mock_iommu_unrecoverable - UNRECOVERABLE: inject raw unrecoverable faults
+ * @size: sizeof(struct mock_iommu_unrecoverable)
+ * @flags: MOCK_IOMMU_VIA_DOMAIN: by report_iommu_fault() on the device's domain,
+ *	else by iommu_report_device_fault() where the kernel has that;
+ *	MOCK_IOMMU_HARD_IRQ: report from hard interrupt context (needs
+ *	VIA_DOMAIN); MOCK_IOMMU_NO_DEVICE: do not say which device (needs
+ *	VIA_DOMAIN); MOCK_IOMMU_FETCH: @fetch_address is valid;
+ *	MOCK_IOMMU_NO_ADDRESS: @address is not valid (not with VIA_DOMAIN)
+ * @access: MOCK_IOMMU_READ, _WRITE, _EXEC, _PRIV, _PASID
+ * @reason: as in the kernel's enum iommu_fault_reason, 0 to 8
+ * @pasid: with MOCK_IOMMU_PASID
+ * @count: how many
+ * @address: IOVA
+ * @fetch_address: with MOCK_IOMMU_FETCH
+ * @done: out: how many the IOMMU core took
+ * @reserved: must be 0
+ *
+ * Errors: EOPNOTSUPP this kernel has no way to report it like that. ENXIO
+ * VIA_DOMAIN and the device has no paging domain.
+ */
+struct mock_iommu_unrecoverable {
+	__u32 size;
+	__u32 flags;
+#define MOCK_IOMMU_VIA_DOMAIN	(1U << 0)
+#define MOCK_IOMMU_HARD_IRQ	(1U << 1)
+#define MOCK_IOMMU_NO_DEVICE	(1U << 2)
+#define MOCK_IOMMU_FETCH	(1U << 3)
+#define MOCK_IOMMU_NO_ADDRESS	(1U << 4)
+	__u32 access;
+	__u32 reason;
+	__u32 pasid;
+	__u32 count;
+	__aligned_u64 address;
+	__aligned_u64 fetch_address;
+	__u32 done;
+	__u32 reserved;
+};
+#define MOCK_IOMMU_UNRECOVERABLE _IO(MOCK_IOMMU_IOC_TYPE, 0x84)
+
+/**
+ * struct mock_iommu_response - RESPONSE: take the oldest answer the device got
+ * @size: sizeof(struct mock_iommu_response)
+ * @flags: in: MOCK_IOMMU_NOWAIT: do not wait for one;
+ *	out: MOCK_IOMMU_RESPONSE_PASID: @pasid was in the answer
+ * @group: out: page request group index
+ * @pasid: out: the PASID in the answer
+ * @code: out: 0 success, 1 invalid, 2 failure, as the IOMMU core gave it
+ * @dropped: out: older answers that were overwritten since the last call
+ *
+ * The device remembers its last 4096 answers to injected page requests; answers
+ * to the engine's own requests go to the engine.
+ *
+ * Errors: EAGAIN none there, with MOCK_IOMMU_NOWAIT.
+ */
+struct mock_iommu_response {
+	__u32 size;
+	__u32 flags;
+#define MOCK_IOMMU_RESPONSE_PASID (1U << 1)
+	__u32 group;
+	__u32 pasid;
+	__u32 code;
+	__u32 dropped;
+};
+#define MOCK_IOMMU_RESPONSE	_IO(MOCK_IOMMU_IOC_TYPE, 0x85)
+
+/**
+ * struct mock_iommu_state - STATE: counters of the device and of its instance
+ * @size: sizeof(struct mock_iommu_state)
+ * @flags: must be 0
+ * @outstanding: out: page request groups of the device that wait for an answer
+ * @queue_used: out: places of the instance's queue in use, by all its devices
+ * @queue_depth: out: places it has
+ * @requests_on: out: 1 page requests are on, 0 a FAILURE switched them off (pri)
+ * @requests: out: page requests the device raised or had injected
+ * @answered: out: answers that matched an outstanding group
+ * @unmatched: out: answers that matched none: answered twice, or never asked
+ * @unanswered: out: groups of the *instance* that were still outstanding when
+ *	their device went away
+ * @overflows: out: groups of the device that found the queue full
+ * @refused: out: page requests that the IOMMU core did not take
+ * @faults: out: unrecoverable faults reported
+ * @identity: out: DMA accesses that met an identity domain
+ * @blocked: out: DMA accesses that met a blocking domain
+ * @dmas: out: DMAs that ended
+ */
+struct mock_iommu_state {
+	__u32 size;
+	__u32 flags;
+	__u32 outstanding;
+	__u32 queue_used;
+	__u32 queue_depth;
+	__u32 requests_on;
+	__aligned_u64 requests;
+	__aligned_u64 answered;
+	__aligned_u64 unmatched;
+	__aligned_u64 unanswered;
+	__aligned_u64 overflows;
+	__aligned_u64 refused;
+	__aligned_u64 faults;
+	__aligned_u64 identity;
+	__aligned_u64 blocked;
+	__aligned_u64 dmas;
+};
+#define MOCK_IOMMU_STATE	_IO(MOCK_IOMMU_IOC_TYPE, 0x86)
+
+#endif /* _UAPI_LINUX_MOCK_IOMMU_H */
