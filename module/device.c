@@ -464,6 +464,8 @@ static void fq_remove_device(struct fq_device *device)
 	fq_unpublish(device);
 	mutex_unlock(&fq_all_lock);
 
+	if (!last)
+		fq_held_forget(attachment->held, device->dev);
 	list_del(&device->node);
 	put_device(device->dev);
 	fq_vm_device_gone(device);

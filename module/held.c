@@ -52,6 +52,23 @@ void fq_held_add(struct fq_held *held, struct device *dev)
 }
 
 /**
+ * fq_held_forget() - a device has left the group before the group is given back
+ * @held: of the group
+ * @dev: the device
+ */
+void fq_held_forget(struct fq_held *held, struct device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++) {
+		if (held->devs[i] == dev) {
+			held->devs[i] = NULL;
+			put_device(dev);
+		}
+	}
+}
+
+/**
  * fq_held_free() - free it, whether or not the group is claimed
  * @held: in no list
  */
@@ -83,7 +100,7 @@ static bool fq_quiesce(const struct fq_held *held)
 	unsigned int i;
 
 	for (i = 0; i < held->count; i++)
-		if (dev_is_pci(held->devs[i]))
+		if (held->devs[i] && dev_is_pci(held->devs[i]))
 			quiet &= fq_quiesce_pci(to_pci_dev(held->devs[i]));
 	return quiet;
 }
@@ -148,20 +165,33 @@ unsigned int fq_held_list(struct faultq_held_entry *entries, unsigned int room)
 	return count;
 }
 
-/* The device's place in a held group, or NULL; sets @group to the group. */
-static struct device **fq_find_held(const struct device *dev, struct fq_held **group)
+static bool fq_held_has(const struct fq_held *held, const struct device *dev)
 {
-	struct fq_held *held;
 	unsigned int i;
 
-	list_for_each_entry(held, &fq_held_groups, node) {
-		for (i = 0; i < held->count; i++) {
-			if (held->devs[i] == dev) {
-				*group = held;
-				return &held->devs[i];
-			}
-		}
-	}
+	for (i = 0; i < held->count; i++)
+		if (held->devs[i] == dev)
+			return true;
+	return false;
+}
+
+static bool fq_held_has_none(const struct fq_held *held)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++)
+		if (held->devs[i])
+			return false;
+	return true;
+}
+
+static struct fq_held *fq_find_held(const struct device *dev)
+{
+	struct fq_held *held;
+
+	list_for_each_entry(held, &fq_held_groups, node)
+		if (fq_held_has(held, dev))
+			return held;
 	return NULL;
 }
 
@@ -180,7 +210,8 @@ int fq_held_release(const char *name)
 	if (!dev)
 		return ret;
 	mutex_lock(&fq_held_lock);
-	if (fq_find_held(dev, &held)) {
+	held = fq_find_held(dev);
+	if (held) {
 		fq_held_end(held);
 		ret = 0;
 	}
@@ -189,28 +220,16 @@ int fq_held_release(const char *name)
 	return ret;
 }
 
-static bool fq_held_is_empty(const struct fq_held *held)
-{
-	unsigned int i;
-
-	for (i = 0; i < held->count; i++)
-		if (held->devs[i])
-			return false;
-	return true;
-}
-
 /* The device has left its group: the kernel's own notifier ran before. */
 static void fq_held_removed(struct device *dev)
 {
-	struct device **place;
 	struct fq_held *held;
 
 	mutex_lock(&fq_held_lock);
-	place = fq_find_held(dev, &held);
-	if (place) {
-		put_device(dev);
-		*place = NULL;
-		if (fq_held_is_empty(held))
+	held = fq_find_held(dev);
+	if (held) {
+		fq_held_forget(held, dev);
+		if (fq_held_has_none(held))
 			fq_held_end(held);
 	}
 	mutex_unlock(&fq_held_lock);

@@ -17,7 +17,7 @@ struct iommu_group;
  * @node: in the list of held groups
  * @group: the group, claimed
  * @count: number of @devs
- * @devs: its devices, referenced; NULL for one that was removed
+ * @devs: its devices, referenced; NULL for one that has left
  */
 struct fq_held {
 	struct list_head node;
@@ -28,6 +28,7 @@ struct fq_held {
 
 struct fq_held *fq_held_create(struct iommu_group *group, unsigned int room);
 void fq_held_add(struct fq_held *held, struct device *dev);
+void fq_held_forget(struct fq_held *held, struct device *dev);
 void fq_held_free(struct fq_held *held);
 bool fq_give_back(struct fq_held *held);
 

@@ -419,7 +419,7 @@ struct faultq_respond {
  * the IOMMU can address. EEXIST the range overlaps a mapping, or one that another
  * thread is making. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or
  * memory that cannot be pinned. ENOMEM over RLIMIT_MEMLOCK, or out of memory.
- * EINTR a signal came.
+ * EINTR a signal came. ENXIO FAULTQ_MAP_ANSWER, and there is no queue.
  */
 struct faultq_map {
 	__u32 size;

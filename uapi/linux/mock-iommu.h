@@ -73,8 +73,8 @@ struct mock_iommu_bind {
  * again, any other answer ends the DMA. A PASID that has no address space of its
  * own uses that of the device.
  *
- * Errors: EINVAL length or access, or a PASID out of range. EBUSY 1024 DMAs are
- * under way or not collected.
+ * Errors: EINVAL length or access, or a PASID out of range. EBUSY 1024 DMAs of
+ * this file are under way or not collected.
  */
 struct mock_iommu_dma_start {
 	__u32 size;
@@ -113,9 +113,11 @@ enum mock_iommu_dma_status {
  * @reserved: must be 0
  *
  * A DMA is collected once. One that still waits for an answer when the device
- * goes, or the file is closed, is aborted.
+ * goes, or the file is closed, is aborted. DMAs can be collected when the device
+ * is gone; ENODEV then stands for ENOENT.
  *
- * Errors: ENOENT no such tag. EAGAIN under way, with MOCK_IOMMU_NOWAIT.
+ * Errors: ENOENT no such tag. EAGAIN under way, with MOCK_IOMMU_NOWAIT. EINVAL
+ * @data is not 0 for a WRITE.
  */
 struct mock_iommu_dma_wait {
 	__u32 size;
@@ -172,8 +174,9 @@ struct mock_iommu_page_request {
  *	else by iommu_report_device_fault() where the kernel has that;
  *	MOCK_IOMMU_HARD_IRQ: report from hard interrupt context (needs
  *	VIA_DOMAIN); MOCK_IOMMU_NO_DEVICE: do not say which device (needs
- *	VIA_DOMAIN); MOCK_IOMMU_FETCH: @fetch_address is valid;
- *	MOCK_IOMMU_NO_ADDRESS: @address is not valid (not with VIA_DOMAIN)
+ *	VIA_DOMAIN); MOCK_IOMMU_FETCH: @fetch_address is valid (not with
+ *	VIA_DOMAIN); MOCK_IOMMU_NO_ADDRESS: @address is not valid (not with
+ *	VIA_DOMAIN)
  * @access: MOCK_IOMMU_READ, _WRITE, _EXEC, _PRIV, _PASID
  * @reason: as in the kernel's enum iommu_fault_reason, 0 to 8
  * @pasid: with MOCK_IOMMU_PASID
@@ -182,6 +185,9 @@ struct mock_iommu_page_request {
  * @fetch_address: with MOCK_IOMMU_FETCH
  * @done: out: how many the IOMMU core took
  * @reserved: must be 0
+ *
+ * By domain the address and the direction arrive, nothing else. Ends early with 0
+ * on a signal.
  *
  * Errors: EOPNOTSUPP this kernel has no way to report it like that. ENXIO
  * VIA_DOMAIN and the device has no paging domain.
@@ -216,7 +222,8 @@ struct mock_iommu_unrecoverable {
  * @dropped: out: older answers that were overwritten since the last call
  *
  * The device remembers its last 4096 answers to injected page requests; answers
- * to the engine's own requests go to the engine.
+ * to the engine's own requests go to the engine. A group that the IOMMU core did
+ * not take is answered INVALID by the mock itself.
  *
  * Errors: EAGAIN none there, with MOCK_IOMMU_NOWAIT.
  */
