@@ -151,7 +151,8 @@ int fq_ring_mmap(const struct fq_ring *ring, struct vm_area_struct *vma)
 
 	if (ring->by_read)
 		return -EBUSY;
-	if (!count || count != fq_part_pages(ring, first) || !(vma->vm_flags & VM_SHARED))
+	/* Not VM_SHARED: a file that is open for reading only has no such mappings. */
+	if (!count || count != fq_part_pages(ring, first) || !(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;

@@ -33,6 +33,24 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 }
 
+/*
+ * Before 6.2, a page that was pinned for reading can be one that the process leaves at its
+ * next write: the zero page, or one of a file that is mapped privately. So it is pinned as
+ * for writing; where the process may not write, it is fine as it is, but only this one page,
+ * as the next may belong to other memory.
+ */
+static inline int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
+					   struct page **batch)
+{
+	int got = pin_user_pages_fast(start, pages, flags | FOLL_WRITE, batch);
+
+	if (got == -EFAULT && !(flags & FOLL_WRITE))
+		got = pin_user_pages_fast(start, 1, flags, batch);
+	return got;
+}
+#define pin_user_pages_fast(start, pages, flags, batch) \
+	fq_compat_pin_user_pages(start, pages, flags, batch)
+
 struct fq_delivery;
 
 /**

@@ -134,6 +134,7 @@ struct faultq_info {
 	__u32 max_devices;
 	__u32 reserved;
 };
+
 #define FAULTQ_GET_INFO		_IO(FAULTQ_IOC_TYPE, 0x00)
 
 /**
@@ -189,6 +190,7 @@ struct faultq_queue {
 	__u32 records_size;
 	__u32 reserved2;
 };
+
 #define FAULTQ_QUEUE		_IO(FAULTQ_IOC_TYPE, 0x01)
 
 /**
@@ -320,6 +322,7 @@ struct faultq_attach {
 	__u32 group;
 	__u32 reserved;
 };
+
 enum faultq_why {
 	FAULTQ_WHY_DELIVERED	= 0,	/* it is delivered */
 	FAULTQ_WHY_KERNEL	= 1,	/* this kernel has no way to deliver it */
@@ -327,6 +330,7 @@ enum faultq_why {
 	FAULTQ_WHY_DEVICE	= 3,	/* the device cannot raise it */
 	FAULTQ_WHY_UNKNOWN	= 4,	/* the IOMMU driver is not known: it may come */
 };
+
 #define FAULTQ_ATTACH		_IO(FAULTQ_IOC_TYPE, 0x02)
 
 /**
@@ -349,6 +353,7 @@ struct faultq_detach {
 	__u32 device;
 	__u32 held;
 };
+
 #define FAULTQ_DETACH		_IO(FAULTQ_IOC_TYPE, 0x03)
 
 /**
@@ -395,6 +400,7 @@ struct faultq_respond {
 	__u32 done;
 	__u32 reserved;
 };
+
 #define FAULTQ_RESPOND		_IO(FAULTQ_IOC_TYPE, 0x04)
 
 /**
@@ -435,6 +441,7 @@ struct faultq_map {
 	__s32 answer_result;
 	__u32 reserved;
 };
+
 #define FAULTQ_MAP		_IO(FAULTQ_IOC_TYPE, 0x05)
 
 /**
@@ -460,6 +467,7 @@ struct faultq_unmap {
 	__aligned_u64 length;
 	__aligned_u64 unmapped;
 };
+
 #define FAULTQ_UNMAP		_IO(FAULTQ_IOC_TYPE, 0x06)
 
 /**
@@ -516,6 +524,7 @@ struct faultq_stats {
 	__aligned_u64 mapped_bytes;
 	__aligned_u64 pinned_pages;
 };
+
 #define FAULTQ_STATS		_IO(FAULTQ_IOC_TYPE, 0x07)
 
 /**
@@ -554,6 +563,7 @@ struct faultq_held {
 	__u32 count;
 	__u32 entry_size;
 };
+
 #define FAULTQ_HELD		_IO(FAULTQ_IOC_TYPE, 0x08)
 
 /**
@@ -573,6 +583,7 @@ struct faultq_release {
 	__u32 flags;
 	char  name[FAULTQ_NAME_SIZE];
 };
+
 #define FAULTQ_RELEASE		_IO(FAULTQ_IOC_TYPE, 0x09)
 
 #endif /* _UAPI_LINUX_FAULTQ_H */

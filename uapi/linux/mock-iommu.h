@@ -47,6 +47,7 @@ struct mock_iommu_bind {
 	__u32 flags;
 	char  name[MOCK_IOMMU_NAME_SIZE];
 };
+
 #define MOCK_IOMMU_BIND		_IO(MOCK_IOMMU_IOC_TYPE, 0x80)
 
 /* Accesses, of DMA and in page requests. */
@@ -85,6 +86,7 @@ struct mock_iommu_dma_start {
 	__u32 pasid;
 	__u32 tag;
 };
+
 #define MOCK_IOMMU_DMA_START	_IO(MOCK_IOMMU_IOC_TYPE, 0x81)
 
 /* How a DMA ended. */
@@ -130,6 +132,7 @@ struct mock_iommu_dma_wait {
 	__u32 requests;
 	__u32 reserved;
 };
+
 #define MOCK_IOMMU_DMA_WAIT	_IO(MOCK_IOMMU_IOC_TYPE, 0x82)
 
 /**
@@ -165,6 +168,7 @@ struct mock_iommu_page_request {
 	__u32 count;
 	__u32 done;
 };
+
 #define MOCK_IOMMU_PAGE_REQUEST	_IO(MOCK_IOMMU_IOC_TYPE, 0x83)
 
 /**
@@ -209,6 +213,7 @@ struct mock_iommu_unrecoverable {
 	__u32 done;
 	__u32 reserved;
 };
+
 #define MOCK_IOMMU_UNRECOVERABLE _IO(MOCK_IOMMU_IOC_TYPE, 0x84)
 
 /**
@@ -236,6 +241,7 @@ struct mock_iommu_response {
 	__u32 code;
 	__u32 dropped;
 };
+
 #define MOCK_IOMMU_RESPONSE	_IO(MOCK_IOMMU_IOC_TYPE, 0x85)
 
 /**
@@ -276,6 +282,7 @@ struct mock_iommu_state {
 	__aligned_u64 blocked;
 	__aligned_u64 dmas;
 };
+
 #define MOCK_IOMMU_STATE	_IO(MOCK_IOMMU_IOC_TYPE, 0x86)
 
 #endif /* _UAPI_LINUX_MOCK_IOMMU_H */
