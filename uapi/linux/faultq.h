@@ -478,7 +478,8 @@ struct faultq_unmap {
  * @devices: out: devices attached (1 for a device)
  * @outstanding: out: page request groups waiting for an answer
  * @slots: out: how many may be outstanding, 0 before QUEUE
- * @page_requests: out: page requests that arrived
+ * @page_requests: out: page requests in groups that were queued, terminated or
+ *	dropped; one that still waits for the rest of its group is not counted yet
  * @groups: out: page request groups that were queued
  * @answered_success: out: groups answered FAULTQ_SUCCESS by user space
  * @answered_invalid: out: groups answered FAULTQ_INVALID by user space

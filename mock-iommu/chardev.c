@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/mock-iommu: the program's interface to mock devices, uapi/linux/mock-iommu.h.
+ *
+ * Every call is an entry of one table: the structure is copied in by its size, its
+ * result is proven to be writable before anything is done, and copied out after
+ * success. A file has the device it was bound to, once and for ever, and its DMAs by
+ * tag; the array's own lock guards it.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "mock.h"
+
+#define MOCK_FILE_DMAS	1024
+
+/**
+ * struct mock_file - an open file
+ * @device: NULL until BIND, then it never changes
+ * @dmas: DMAs that were not collected, by tag
+ * @nr_dmas: how many
+ * @next_tag: for the array
+ */
+struct mock_file {
+	struct mock_device *device;
+	struct xarray dmas;
+	atomic_t nr_dmas;
+	u32 next_tag;
+};
+
+union mock_argument {
+	u32 size;
+	struct mock_iommu_bind bind;
+	struct mock_iommu_dma_start dma_start;
+	struct mock_iommu_dma_wait dma_wait;
+	struct mock_iommu_page_request page_request;
+	struct mock_iommu_unrecoverable unrecoverable;
+	struct mock_iommu_response response;
+	struct mock_iommu_state state;
+};
+
+static int mock_ioctl_bind(struct mock_file *file, union mock_argument *arg)
+{
+	struct mock_iommu_bind *bind = &arg->bind;
+	struct mock_device *device;
+
+	if (bind->flags || strnlen(bind->name, sizeof(bind->name)) == sizeof(bind->name))
+		return -EINVAL;
+	if (READ_ONCE(file->device))
+		return -EBUSY;
+	device = mock_device_find(bind->name);
+	if (!device)
+		return -ENOENT;
+	if (cmpxchg(&file->device, NULL, device)) {
+		mock_device_put(device);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int dma_fill(struct mock_dma *dma, u64 data)
+{
+	if (!(dma->access & MOCK_IOMMU_WRITE))
+		return data ? -EINVAL : 0;
+	if (copy_from_user(dma->buffer, u64_to_user_ptr(data), dma->length))
+		return -EFAULT;
+	return 0;
+}
+
+/* From here on the array has the caller's reference. */
+static int dma_enter(struct mock_file *file, struct mock_dma *dma, u32 *tag)
+{
+	int ret = -EBUSY;
+
+	if (atomic_inc_return(&file->nr_dmas) <= MOCK_FILE_DMAS)
+		ret = xa_alloc_cyclic(&file->dmas, tag, dma, XA_LIMIT(1, INT_MAX),
+				      &file->next_tag, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		atomic_dec(&file->nr_dmas);
+	return ret < 0 ? ret : 0;
+}
+
+static bool dma_leave(struct mock_file *file, u32 tag, struct mock_dma *dma)
+{
+	if (xa_cmpxchg(&file->dmas, tag, dma, NULL, 0) != dma)
+		return false;
+	atomic_dec(&file->nr_dmas);
+	mock_dma_put(dma);
+	return true;
+}
+
+static int mock_ioctl_dma_start(struct mock_file *file, union mock_argument *arg)
+{
+	struct mock_iommu_dma_start *start = &arg->dma_start;
+	struct mock_dma *dma;
+	int ret;
+
+	dma = mock_dma_alloc(file->device, start);
+	if (IS_ERR(dma))
+		return PTR_ERR(dma);
+	ret = dma_fill(dma, start->data);
+	if (!ret)
+		ret = dma_enter(file, dma, &start->tag);
+	if (ret) {
+		mock_dma_put(dma);
+		return ret;
+	}
+	ret = mock_dma_start(dma);
+	if (ret)
+		dma_leave(file, start->tag, dma);
+	return ret;
+}
+
+static struct mock_dma *dma_get(struct mock_file *file, u32 tag)
+{
+	struct mock_dma *dma;
+
+	xa_lock(&file->dmas);
+	dma = xa_load(&file->dmas, tag);
+	if (dma)
+		kref_get(&dma->ref);
+	xa_unlock(&file->dmas);
+	return dma;
+}
+
+static int dma_collect(struct mock_dma *dma, struct mock_iommu_dma_wait *wait)
+{
+	if (dma->access & MOCK_IOMMU_WRITE) {
+		if (wait->data)
+			return -EINVAL;
+	} else if (copy_to_user(u64_to_user_ptr(wait->data), dma->buffer, dma->done)) {
+		return -EFAULT;
+	}
+	wait->status = dma->status;
+	wait->done = dma->done;
+	wait->requests = dma->requests;
+	return 0;
+}
+
+static int mock_ioctl_dma_wait(struct mock_file *file, union mock_argument *arg)
+{
+	struct mock_iommu_dma_wait *wait = &arg->dma_wait;
+	struct mock_dma *dma;
+	int ret = 0;
+
+	if (wait->flags & ~MOCK_IOMMU_NOWAIT || wait->reserved)
+		return -EINVAL;
+	dma = dma_get(file, wait->tag);
+	if (!dma)
+		return READ_ONCE(file->device->live) ? -ENOENT : -ENODEV;
+
+	if (!(wait->flags & MOCK_IOMMU_NOWAIT))
+		ret = wait_for_completion_interruptible(&dma->ended);
+	else if (!completion_done(&dma->ended))
+		ret = -EAGAIN;
+	if (!ret)
+		ret = dma_collect(dma, wait);
+	if (!ret && !dma_leave(file, wait->tag, dma))
+		ret = -ENOENT;
+	mock_dma_put(dma);
+	return ret;
+}
+
+static int mock_ioctl_page_request(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_inject_requests(file->device, &arg->page_request);
+}
+
+static int mock_ioctl_unrecoverable(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_inject_faults(file->device, &arg->unrecoverable);
+}
+
+static int mock_ioctl_response(struct mock_file *file, union mock_argument *arg)
+{
+	struct mock_iommu_response *response = &arg->response;
+
+	if (response->flags & ~MOCK_IOMMU_NOWAIT)
+		return -EINVAL;
+	return mock_answer_take(file->device, !(response->flags & MOCK_IOMMU_NOWAIT), response);
+}
+
+static int mock_ioctl_state(struct mock_file *file, union mock_argument *arg)
+{
+	if (arg->state.flags)
+		return -EINVAL;
+	return mock_device_state(file->device, &arg->state);
+}
+
+struct mock_ioctl {
+	unsigned int cmd;
+	unsigned int size;	/* of the structure as this kernel knows it */
+	unsigned int least;	/* of the structure as first published */
+	bool out;		/* something is written back */
+	int (*run)(struct mock_file *file, union mock_argument *arg);
+};
+
+#define MOCK_IOCTL(_cmd, _name, _last, _out)					\
+	{									\
+		.cmd = _cmd,							\
+		.size = sizeof(struct mock_iommu_##_name),			\
+		.least = offsetofend(struct mock_iommu_##_name, _last),		\
+		.out = _out,							\
+		.run = mock_ioctl_##_name,					\
+	}
+
+static const struct mock_ioctl mock_ioctls[] = {
+	MOCK_IOCTL(MOCK_IOMMU_BIND, bind, name, false),
+	MOCK_IOCTL(MOCK_IOMMU_DMA_START, dma_start, tag, true),
+	MOCK_IOCTL(MOCK_IOMMU_DMA_WAIT, dma_wait, reserved, true),
+	MOCK_IOCTL(MOCK_IOMMU_PAGE_REQUEST, page_request, done, true),
+	MOCK_IOCTL(MOCK_IOMMU_UNRECOVERABLE, unrecoverable, reserved, true),
+	MOCK_IOCTL(MOCK_IOMMU_RESPONSE, response, dropped, true),
+	MOCK_IOCTL(MOCK_IOMMU_STATE, state, dmas, true),
+};
+
+static const struct mock_ioctl *ioctl_find(unsigned int cmd)
+{
+	const struct mock_ioctl *ioctl;
+
+	for (ioctl = mock_ioctls; ioctl < mock_ioctls + ARRAY_SIZE(mock_ioctls); ioctl++)
+		if (ioctl->cmd == cmd)
+			return ioctl;
+	return NULL;
+}
+
+static int ioctl_copy_in(const struct mock_ioctl *ioctl, union mock_argument *arg,
+			 void __user *user)
+{
+	u32 size;
+	int ret;
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < ioctl->least)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(arg, ioctl->size, user, size);
+	if (ret)
+		return ret;
+	arg->size = size;
+	/* The same bytes again: better to fail now than when it is done. */
+	if (ioctl->out && copy_to_user(user, arg, min(size, ioctl->size)))
+		return -EFAULT;
+	return 0;
+}
+
+static long mock_ioctl(struct file *filp, unsigned int cmd, unsigned long user)
+{
+	const struct mock_ioctl *ioctl = ioctl_find(cmd);
+	struct mock_file *file = filp->private_data;
+	union mock_argument arg;
+	int ret;
+
+	if (!ioctl)
+		return -ENOTTY;
+	ret = ioctl_copy_in(ioctl, &arg, (void __user *)user);
+	if (ret)
+		return ret;
+	if (cmd != MOCK_IOMMU_BIND && !READ_ONCE(file->device))
+		return -ENOTCONN;
+	ret = ioctl->run(file, &arg);
+	if (ret)
+		return ret;
+	if (ioctl->out &&
+	    copy_to_user((void __user *)user, &arg, min(arg.size, ioctl->size)))
+		return -EFAULT;
+	return 0;
+}
+
+static int mock_open(struct inode *inode, struct file *filp)
+{
+	struct mock_file *file;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	xa_init_flags(&file->dmas, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	filp->private_data = file;
+	return nonseekable_open(inode, filp);
+}
+
+static int mock_release(struct inode *inode, struct file *filp)
+{
+	struct mock_file *file = filp->private_data;
+	struct mock_dma *dma;
+	unsigned long tag;
+
+	xa_for_each(&file->dmas, tag, dma) {
+		mock_dma_abort(dma);
+		mock_dma_put(dma);
+	}
+	xa_destroy(&file->dmas);
+	if (file->device)
+		mock_device_put(file->device);
+	kfree(file);
+	return 0;
+}
+
+static const struct file_operations mock_fops = {
+	.owner		= THIS_MODULE,
+	.open		= mock_open,
+	.release	= mock_release,
+	.unlocked_ioctl	= mock_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= no_llseek,
+};
+
+static struct miscdevice mock_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "mock-iommu",
+	.fops	= &mock_fops,
+	.mode	= 0600,
+};
+
+/**
+ * mock_chardev_init() - make /dev/mock-iommu
+ *
+ * Return: 0 or an error.
+ */
+int mock_chardev_init(void)
+{
+	return misc_register(&mock_misc);
+}
+
+/**
+ * mock_chardev_exit() - remove /dev/mock-iommu
+ */
+void mock_chardev_exit(void)
+{
+	misc_deregister(&mock_misc);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs from kernel to kernel: how an IOMMU driver registers, what its
+ * callbacks look like and how it reports faults. One file era-*.c per era
+ * implements this; nothing else in the mock knows kernel versions.
+ */
+#ifndef MOCK_IOMMU_ERA_H
+#define MOCK_IOMMU_ERA_H
+
+#include <linux/iommu.h>
+#include <linux/mock-iommu.h>
+
+struct mock_request;
+
+int mock_era_register(struct iommu_device *iommu);
+void mock_era_unregister(struct iommu_device *iommu);
+
+int mock_era_report_request(struct device *dev, const struct mock_request *request);
+int mock_era_report_fault(struct device *dev, const struct mock_iommu_unrecoverable *fault);
+
+#endif

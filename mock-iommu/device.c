@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mock devices: from live to gone, and what is attached to them.
+ *
+ * A device is a platform device that the IOMMU core probes when it is added. Its
+ * structure outlives it: open files and DMAs hold references, and find it not live.
+ * It goes in this order: no new use, the DMAs end, reports in flight end, the platform
+ * device is removed (consumers that hear of it answer what is outstanding), and what
+ * nobody answered is counted and freed.
+ *
+ * device_list_lock guards the list of devices. The attach lock is held across an
+ * access or a report through the domain, so that a domain is out of use when the
+ * core was told that it is detached; it nests no lock but leaf ones.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "mock.h"
+
+static DEFINE_SPINLOCK(device_list_lock);
+static LIST_HEAD(device_list);
+
+static void device_release(struct kref *ref)
+{
+	struct mock_device *device = container_of(ref, struct mock_device, ref);
+
+	mock_instance_put(device->instance);
+	kvfree(device->answers);
+	kfree(device);
+}
+
+/**
+ * mock_device_put() - drop a reference
+ * @device: the device
+ */
+void mock_device_put(struct mock_device *device)
+{
+	kref_put(&device->ref, device_release);
+}
+
+static struct mock_device *device_alloc(struct mock_instance *instance, const char *name,
+					const struct mock_settings *settings)
+{
+	struct mock_device *device;
+	unsigned int i;
+
+	device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
+	if (!device)
+		return NULL;
+	kref_init(&device->ref);
+	INIT_LIST_HEAD(&device->node);
+	mock_instance_get(instance);
+	device->instance = instance;
+	device->settings = *settings;
+	snprintf(device->name, sizeof(device->name), "%s-%s", instance->name, name);
+	init_rwsem(&device->life);
+	spin_lock_init(&device->attach_lock);
+	INIT_LIST_HEAD(&device->dmas);
+	INIT_LIST_HEAD(&device->starved);
+	for (i = 0; i < MOCK_BUCKETS; i++)
+		INIT_LIST_HEAD(&device->outstanding[i]);
+	init_waitqueue_head(&device->answered);
+	device->requests_on = true;
+	device->answers = kvmalloc_array(MOCK_ANSWERS, sizeof(*device->answers),
+					 GFP_KERNEL_ACCOUNT);
+	if (!device->answers) {
+		mock_device_put(device);
+		return NULL;
+	}
+	return device;
+}
+
+static void device_list_add(struct mock_device *device)
+{
+	spin_lock(&device_list_lock);
+	list_add_tail(&device->node, &device_list);
+	spin_unlock(&device_list_lock);
+}
+
+static void device_list_del(struct mock_device *device)
+{
+	spin_lock(&device_list_lock);
+	list_del_init(&device->node);
+	spin_unlock(&device_list_lock);
+}
+
+static void device_set_live(struct mock_device *device, bool live)
+{
+	down_write(&device->life);
+	spin_lock(&device->instance->lock);
+	WRITE_ONCE(device->live, live);
+	spin_unlock(&device->instance->lock);
+	up_write(&device->life);
+}
+
+/* It is in the list while it is added: era code finds it there when it is probed. */
+static int device_add_platform(struct mock_device *device)
+{
+	int ret;
+
+	device->pdev = platform_device_alloc(device->name, PLATFORM_DEVID_NONE);
+	if (!device->pdev)
+		return -ENOMEM;
+	device_list_add(device);
+	ret = platform_device_add(device->pdev);
+	if (ret) {
+		device_list_del(device);
+		platform_device_put(device->pdev);
+		return ret;
+	}
+	/* The core says nothing when it cannot probe it or has no domain for it. */
+	if (!device->domain) {
+		platform_device_unregister(device->pdev);
+		device_list_del(device);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * mock_device_create() - bring a device to life
+ * @instance: behind which
+ * @name: of its directory in configfs
+ * @settings: are copied
+ *
+ * Return: the device with one reference, or an ERR_PTR.
+ */
+struct mock_device *mock_device_create(struct mock_instance *instance, const char *name,
+				       const struct mock_settings *settings)
+{
+	struct mock_device *device;
+	int ret = -ENOMEM;
+
+	device = device_alloc(instance, name, settings);
+	if (!device)
+		return ERR_PTR(-ENOMEM);
+	device->engine = alloc_workqueue("%s", WQ_UNBOUND, 0, device->name);
+	if (!device->engine)
+		goto err_put;
+	ret = device_add_platform(device);
+	if (ret)
+		goto err_workqueue;
+	device_set_live(device, true);
+	return device;
+
+err_workqueue:
+	destroy_workqueue(device->engine);
+err_put:
+	mock_device_put(device);
+	return ERR_PTR(ret);
+}
+
+static void device_stop_engine(struct mock_device *device)
+{
+	struct mock_dma *dma;
+
+	spin_lock(&device->instance->lock);
+	list_for_each_entry(dma, &device->dmas, node)
+		mock_dma_kick(dma);
+	spin_unlock(&device->instance->lock);
+	flush_workqueue(device->engine);
+	flush_workqueue(device->instance->reports);
+}
+
+/**
+ * mock_device_destroy() - end the life of a device
+ * @device: loses the caller's reference
+ */
+void mock_device_destroy(struct mock_device *device)
+{
+	struct mock_instance *instance = device->instance;
+
+	device_set_live(device, false);
+	wake_up_all(&device->answered);
+	device_stop_engine(device);
+	platform_device_unregister(device->pdev);
+	device_list_del(device);
+	spin_lock(&instance->lock);
+	instance->unanswered += mock_group_drop_all(device);
+	spin_unlock(&instance->lock);
+	destroy_workqueue(device->engine);
+	mock_device_put(device);
+}
+
+/**
+ * mock_device_find() - find a live device
+ * @name: of its platform device
+ *
+ * Return: the device with a reference, or NULL.
+ */
+struct mock_device *mock_device_find(const char *name)
+{
+	struct mock_device *device, *found = NULL;
+
+	spin_lock(&device_list_lock);
+	list_for_each_entry(device, &device_list, node) {
+		if (READ_ONCE(device->live) && !strcmp(device->name, name)) {
+			kref_get(&device->ref);
+			found = device;
+			break;
+		}
+	}
+	spin_unlock(&device_list_lock);
+	return found;
+}
+
+/**
+ * mock_device_of() - find the mock device of a struct device
+ * @dev: any device that is being added, or is there
+ *
+ * Return: the device, which lives as long as @dev is there; NULL: it is not ours.
+ */
+struct mock_device *mock_device_of(struct device *dev)
+{
+	struct mock_device *device, *found = NULL;
+
+	spin_lock(&device_list_lock);
+	list_for_each_entry(device, &device_list, node) {
+		if (&device->pdev->dev == dev) {
+			found = device;
+			break;
+		}
+	}
+	spin_unlock(&device_list_lock);
+	return found;
+}
+
+/**
+ * mock_device_attach() - change the domain of a device
+ * @device: the device
+ * @domain: the new one, or NULL
+ *
+ * When it returns, the old one is out of use. A FAILURE is forgotten.
+ */
+void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
+{
+	unsigned long flags;
+	bool changed;
+
+	spin_lock_irqsave(&device->attach_lock, flags);
+	changed = device->domain != domain;
+	device->domain = domain;
+	spin_unlock_irqrestore(&device->attach_lock, flags);
+	if (!changed)
+		return;
+	spin_lock(&device->instance->lock);
+	device->requests_on = true;
+	spin_unlock(&device->instance->lock);
+}
+
+/**
+ * mock_device_access() - one access of a device, through whatever is attached
+ * @device: the device
+ * @access: MOCK_IOMMU_READ or _WRITE, with _EXEC
+ * @iova: first address
+ * @buffer: the device's side
+ * @length: bytes, within one page; 0: translate only
+ *
+ * Return: how it went.
+ */
+enum mock_access mock_device_access(struct mock_device *device, u32 access, u64 iova,
+				    void *buffer, size_t length)
+{
+	enum mock_access result = MOCK_ACCESS_BLOCKED;
+	unsigned long flags;
+
+	spin_lock_irqsave(&device->attach_lock, flags);
+	if (device->domain)
+		result = mock_domain_access(device->domain, access, iova, buffer, length);
+	spin_unlock_irqrestore(&device->attach_lock, flags);
+	return result;
+}
+
+/**
+ * mock_device_state() - read the counters
+ * @device: the device
+ * @state: all but size and flags are set
+ *
+ * Return: 0, or -ENODEV.
+ */
+int mock_device_state(struct mock_device *device, struct mock_iommu_state *state)
+{
+	struct mock_instance *instance = device->instance;
+	const struct mock_counters *counters = &device->counters;
+	int ret = -ENODEV;
+
+	spin_lock(&instance->lock);
+	if (device->live) {
+		state->outstanding = device->nr_outstanding;
+		state->queue_used = instance->used;
+		state->queue_depth = instance->depth;
+		state->requests_on = device->requests_on;
+		state->requests = counters->requests;
+		state->answered = counters->answered;
+		state->unmatched = counters->unmatched;
+		state->unanswered = instance->unanswered;
+		state->overflows = counters->overflows;
+		state->refused = counters->refused;
+		state->faults = counters->faults;
+		state->identity = counters->identity;
+		state->blocked = counters->blocked;
+		state->dmas = counters->dmas;
+		ret = 0;
+	}
+	spin_unlock(&instance->lock);
+	return ret;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Injection: page requests and unrecoverable faults as a program wants them,
+ * malformed, late, lost or by the million. They are reported from the caller's
+ * context, and what the engine would have to obey does not bind them.
+ *
+ * Only a request that is the last of its group is remembered, until it is answered.
+ */
+#include <linux/sched/signal.h>
+
+#include "compat/era.h"
+#include "mock.h"
+
+#define INJECT_FLAGS	(MOCK_IOMMU_LAST | MOCK_IOMMU_NEEDS_PASID)
+#define FAULT_FLAGS	(MOCK_IOMMU_VIA_DOMAIN | MOCK_IOMMU_HARD_IRQ | MOCK_IOMMU_NO_DEVICE | \
+			 MOCK_IOMMU_FETCH | MOCK_IOMMU_NO_ADDRESS)
+#define FAULT_REASON_MAX 8
+
+/* The other requests of a group leave no trace in the device. */
+static int inject_partial(struct mock_device *device, const struct mock_request *request)
+{
+	int ret = -ENODEV;
+
+	down_read(&device->life);
+	if (device->live)
+		ret = mock_era_report_request(&device->pdev->dev, request);
+	up_read(&device->life);
+	if (ret == -ENODEV)
+		return ret;
+
+	spin_lock(&device->instance->lock);
+	device->counters.requests++;
+	if (ret)
+		device->counters.refused++;
+	spin_unlock(&device->instance->lock);
+	return ret;
+}
+
+static int inject_raise(struct mock_device *device, struct mock_group *group)
+{
+	int ret = 0;
+
+	spin_lock(&device->instance->lock);
+	if (!device->live) {
+		ret = -ENODEV;
+	} else if (!mock_place_take(device->instance)) {
+		device->counters.requests++;
+		device->counters.overflows++;
+		ret = -ENOBUFS;
+	} else {
+		group->place = true;
+		mock_group_raise(group);
+	}
+	spin_unlock(&device->instance->lock);
+	return ret;
+}
+
+static int inject_last(struct mock_device *device, const struct mock_request *request)
+{
+	struct mock_group *group;
+	int ret;
+
+	group = mock_group_alloc(device, 1);
+	if (!group)
+		return -ENOMEM;
+	group->injected = true;
+	group->request = *request;
+	group->count = 1;
+	group->address[0] = request->address;
+	ret = inject_raise(device, group);
+	if (!ret)
+		ret = mock_group_report(group);
+	mock_group_put(group);
+	return ret;
+}
+
+static int inject_request(struct mock_device *device, const struct mock_request *request)
+{
+	if (request->last)
+		return inject_last(device, request);
+	return inject_partial(device, request);
+}
+
+/**
+ * mock_inject_requests() - inject page requests
+ * @device: the device
+ * @inject: what; @done is set
+ *
+ * Return: 0, -EINVAL, -ENODEV or -ENOMEM.
+ */
+int mock_inject_requests(struct mock_device *device, struct mock_iommu_page_request *inject)
+{
+	struct mock_request request = {
+		.address = inject->address,
+		.group = inject->group,
+		.pasid = inject->pasid,
+		.access = inject->access,
+		.last = inject->flags & MOCK_IOMMU_LAST,
+		.needs_pasid = inject->flags & MOCK_IOMMU_NEEDS_PASID,
+	};
+	u32 i;
+	int ret;
+
+	if (inject->flags & ~INJECT_FLAGS || inject->access & ~MOCK_ACCESS_MASK)
+		return -EINVAL;
+	inject->done = 0;
+	for (i = 0; i < inject->count && !signal_pending(current); i++) {
+		ret = inject_request(device, &request);
+		if (ret == -ENODEV || (ret == -ENOMEM && !inject->done))
+			return ret;
+		inject->done += !ret;
+		request.address += inject->address_step;
+		request.group += inject->group_step;
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool fault_valid(const struct mock_iommu_unrecoverable *inject)
+{
+	if (inject->flags & ~FAULT_FLAGS || inject->access & ~MOCK_ACCESS_MASK ||
+	    inject->reason > FAULT_REASON_MAX || inject->reserved)
+		return false;
+	if (inject->flags & MOCK_IOMMU_VIA_DOMAIN)
+		return !(inject->flags & (MOCK_IOMMU_NO_ADDRESS | MOCK_IOMMU_FETCH));
+	return !(inject->flags & (MOCK_IOMMU_HARD_IRQ | MOCK_IOMMU_NO_DEVICE));
+}
+
+/* Report one or more of @left: returns how many, or an error; @taken of them. */
+static int inject_faults(struct mock_device *device,
+			 const struct mock_iommu_unrecoverable *inject, unsigned int left,
+			 unsigned int *taken)
+{
+	int ret;
+
+	if (inject->flags & MOCK_IOMMU_HARD_IRQ) {
+		*taken = left;
+		return mock_fault_report_hard_irq(device, inject, taken);
+	}
+	ret = mock_fault_report(device, inject);
+	if (ret && ret != -EIO)
+		return ret;
+	*taken = !ret;
+	return 1;
+}
+
+/**
+ * mock_inject_faults() - inject unrecoverable faults
+ * @device: the device
+ * @inject: what; @done is set
+ *
+ * Return: 0, -EINVAL, -ENODEV, -ENXIO or -EOPNOTSUPP.
+ */
+int mock_inject_faults(struct mock_device *device, struct mock_iommu_unrecoverable *inject)
+{
+	unsigned int taken, i = 0;
+	int ret;
+
+	if (!fault_valid(inject))
+		return -EINVAL;
+	inject->done = 0;
+	while (i < inject->count && !signal_pending(current)) {
+		ret = inject_faults(device, inject, inject->count - i, &taken);
+		if (ret < 0)
+			return ret;
+		inject->done += taken;
+		i += ret;
+		cond_resched();
+	}
+	return 0;
+}
