@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The VM's address space: memory of this process mapped for its devices, and
+ * unmapped again.
+ */
+#include "private.h"
+
+int faultq_map(struct faultq *fq, uint64_t iova, void *memory, uint64_t length,
+	       uint32_t perm)
+{
+	struct faultq_map call = {
+		.size = sizeof(call),
+		.flags = perm,
+		.iova = iova,
+		.length = length,
+		.user_address = (uintptr_t)memory,
+	};
+
+	return fq_ioctl(fq, FAULTQ_MAP, &call);
+}
+
+int faultq_map_answer(struct faultq *fq, uint64_t iova, void *memory, uint64_t length,
+		      uint32_t perm, uint64_t cookie, int *result)
+{
+	struct faultq_map call = {
+		.size = sizeof(call),
+		.flags = perm | FAULTQ_MAP_ANSWER,
+		.iova = iova,
+		.length = length,
+		.user_address = (uintptr_t)memory,
+		.cookie = cookie,
+	};
+	int ret = fq_ioctl(fq, FAULTQ_MAP, &call);
+
+	if (!ret)
+		*result = call.answer_result;
+	return ret;
+}
+
+int faultq_unmap(struct faultq *fq, uint64_t iova, uint64_t length, uint64_t *unmapped)
+{
+	struct faultq_unmap call = {
+		.size = sizeof(call),
+		.iova = iova,
+		.length = length,
+	};
+	int ret = fq_ioctl(fq, FAULTQ_UNMAP, &call);
+
+	if (!ret && unmapped)
+		*unmapped = call.unmapped;
+	return ret;
+}

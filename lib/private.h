@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the library's files share: the handle, and the two ways of consuming a
+ * queue. Nothing here is visible outside. The consumer thread owns everything
+ * in the handle but @fd and @info, which never change.
+ */
+#ifndef LIBFAULTQ_PRIVATE_H
+#define LIBFAULTQ_PRIVATE_H
+
+#include "faultq.h"
+
+/* The shared ring. @next and @producer are ours; the pages are the kernel's. */
+struct ring {
+	const struct faultq_ring_header *header;
+	struct faultq_ring_consumer *consumer;
+	const struct faultq_record *records;
+	struct faultq_queue layout;
+	uint32_t next;		/* index of the next record to consume */
+	uint32_t producer;	/* the header's, as last seen */
+	struct faultq_record *joined;	/* copy of a group that wraps around */
+};
+
+/* Records that read() returned and that were not consumed yet. */
+struct reader {
+	struct faultq_record *buffer;
+	uint32_t room;		/* records that fit */
+	uint32_t first;		/* the next to consume */
+	uint32_t end;		/* behind the last */
+};
+
+enum mode {
+	MODE_NO_QUEUE,
+	MODE_RING,
+	MODE_READ,
+};
+
+struct faultq {
+	int fd;
+	struct faultq_info info;
+	enum mode mode;
+	uint32_t peeked;	/* records that the last peek returned */
+	struct ring ring;
+	struct reader reader;
+};
+
+/* ioctl() that returns a negative errno. */
+int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument);
+
+/* Copy a device name into a structure of the ABI; -ENAMETOOLONG. */
+int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name);
+
+int ring_init(struct faultq *fq, const struct faultq_queue *layout);
+void ring_fini(struct faultq *fq);
+int ring_peek(struct faultq *fq, const struct faultq_record **records);
+void ring_consume(struct faultq *fq);
+
+int reader_init(struct faultq *fq);
+void reader_fini(struct faultq *fq);
+int reader_peek(struct faultq *fq, const struct faultq_record **records);
+void reader_consume(struct faultq *fq);
+
+#endif /* LIBFAULTQ_PRIVATE_H */
