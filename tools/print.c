@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Records as lines on standard output. JSON writes 64-bit addresses and cookies
+ * as strings: many readers of JSON keep numbers as doubles.
+ */
+#include <errno.h>
+#include <error.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "print.h"
+
+static void print_head(const struct faultq_record *record, const char *name)
+{
+	printf("%llu.%06llu ", record->timestamp / 1000000000,
+	       record->timestamp / 1000 % 1000000);
+	if (!(record->flags & FAULTQ_RECORD_DEVICE))
+		printf("unknown device: ");
+	else if (name)
+		printf("%s: ", name);
+	else
+		printf("device %u: ", record->device);
+	if (record->flags & FAULTQ_RECORD_AFTER_LOSS)
+		printf("(faults before this one were lost) ");
+}
+
+static void print_access(const struct faultq_record *record)
+{
+	printf(" (%s)", faultq_perm_name(record->perm));
+	if (record->flags & FAULTQ_RECORD_ADDRESS)
+		printf(" at 0x%llx", record->address);
+	if (record->flags & FAULTQ_RECORD_PASID)
+		printf(", PASID %u", record->pasid);
+}
+
+static void print_page_request(const struct faultq_record *record,
+			       const struct verdict *verdict)
+{
+	printf("page request");
+	print_access(record);
+	printf(", group %u", record->group);
+	if (!(record->flags & FAULTQ_RECORD_LAST))
+		printf(", more to come");
+	else if (!verdict->answered)
+		printf(": not answered");
+	else if (verdict->result)
+		printf(": %s answered in vain: %s", faultq_code_name(verdict->code),
+		       strerror(-verdict->result));
+	else
+		printf(": answered %s", faultq_code_name(verdict->code));
+}
+
+static void print_unrecoverable(const struct faultq_record *record)
+{
+	printf("unrecoverable fault");
+	print_access(record);
+	if (record->flags & FAULTQ_RECORD_REASON)
+		printf(": %s", faultq_reason_name(record->reason));
+	if (record->flags & FAULTQ_RECORD_FETCH)
+		printf(", table walk failed at 0x%llx", record->fetch_address);
+}
+
+void print_record(const struct faultq_record *record, const char *name,
+		  const struct verdict *verdict)
+{
+	print_head(record, name);
+	switch (record->type) {
+	case FAULTQ_PAGE_REQUEST:
+		print_page_request(record, verdict);
+		break;
+	case FAULTQ_UNRECOVERABLE:
+		print_unrecoverable(record);
+		break;
+	case FAULTQ_DEVICE_GONE:
+		printf("the device is gone");
+		break;
+	default:
+		printf("record of type %u", record->type);
+	}
+	putchar('\n');
+}
+
+void print_json(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+static void add_string(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+static void add_number(struct json_object *object, const char *key, __u64 value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void add_hex(struct json_object *object, const char *key, __u64 value)
+{
+	char text[19];
+
+	snprintf(text, sizeof(text), "0x%llx", value);
+	add_string(object, key, text);
+}
+
+static void add_optional(struct json_object *object, const struct faultq_record *record)
+{
+	if (record->flags & FAULTQ_RECORD_DEVICE)
+		add_number(object, "device", record->device);
+	if (record->flags & FAULTQ_RECORD_PASID)
+		add_number(object, "pasid", record->pasid);
+	if (record->flags & FAULTQ_RECORD_ADDRESS)
+		add_hex(object, "address", record->address);
+	if (record->flags & FAULTQ_RECORD_REASON)
+		add_string(object, "reason", faultq_reason_name(record->reason));
+	if (record->flags & FAULTQ_RECORD_FETCH)
+		add_hex(object, "fetch_address", record->fetch_address);
+	if (record->flags & FAULTQ_RECORD_AFTER_LOSS)
+		json_object_object_add(object, "after_loss", json_object_new_boolean(true));
+}
+
+static void add_verdict(struct json_object *object, const struct verdict *verdict)
+{
+	if (!verdict->answered)
+		return;
+	add_string(object, "answer", faultq_code_name(verdict->code));
+	if (verdict->result)
+		add_string(object, "answer_error", strerrorname_np(-verdict->result));
+}
+
+static void add_page_request(struct json_object *object, const struct faultq_record *record,
+			     const struct verdict *verdict)
+{
+	bool last = record->flags & FAULTQ_RECORD_LAST;
+
+	add_number(object, "group", record->group);
+	json_object_object_add(object, "last", json_object_new_boolean(last));
+	add_hex(object, "cookie", record->cookie);
+	if (last)
+		add_verdict(object, verdict);
+}
+
+void print_record_json(const struct faultq_record *record, const char *name,
+		       const struct verdict *verdict)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_number(object, "time", record->timestamp);
+	add_string(object, "type", faultq_type_name(record->type));
+	if (name)
+		add_string(object, "name", name);
+	if (record->type != FAULTQ_DEVICE_GONE)
+		add_string(object, "access", faultq_perm_name(record->perm));
+	add_optional(object, record);
+	if (record->type == FAULTQ_PAGE_REQUEST)
+		add_page_request(object, record, verdict);
+	print_json(object);
+}
+
+struct json_object *json_bits(uint64_t mask, const char *(*name_of)(uint64_t bit))
+{
+	struct json_object *array = json_object_new_array();
+
+	for (; mask; mask &= mask - 1)
+		json_object_array_add(array, json_object_new_string(name_of(mask & -mask)));
+	return array;
+}
+
+void print_bits(uint64_t mask, const char *(*name_of)(uint64_t bit))
+{
+	const char *separator = "";
+
+	if (!mask)
+		printf("none");
+	for (; mask; mask &= mask - 1) {
+		printf("%s%s", separator, name_of(mask & -mask));
+		separator = ", ";
+	}
+	putchar('\n');
+}

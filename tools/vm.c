@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM from its options to its end. One thread, which is the queue's consumer.
+ * Signals arrive through a signalfd, so that none is missed between a look at the
+ * queue and the sleep.
+ */
+#include <errno.h>
+#include <error.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "number.h"
+#include "vm.h"
+
+/* Groups and records between two looks for a signal. */
+#define STOP_CHECK	64
+
+enum {
+	OPTION_FD = 256,
+	OPTION_READY_FD,
+	OPTION_SLOTS,
+	OPTION_ENTRIES,
+};
+
+static const struct argp_option option_table[] = {
+	{ "fd", OPTION_FD, "N", 0,
+	  "Serve the VM of the inherited descriptor N instead of a new one", 10 },
+	{ "ready-fd", OPTION_READY_FD, "N", 0,
+	  "Write the line 'ready' to descriptor N, and close it, when everything is attached",
+	  10 },
+	{ "slots", OPTION_SLOTS, "N", 0,
+	  "How many page request groups may wait for an answer (default 256)", 10 },
+	{ "entries", OPTION_ENTRIES, "N", 0,
+	  "Records that the ring holds, a power of two (default 1024)", 10 },
+	{ }
+};
+
+static void add_device(struct vm_options *vm, char *name, const struct argp_state *state)
+{
+	if (strlen(name) >= FAULTQ_NAME_SIZE)
+		argp_error(state, "the name '%s' is too long", name);
+	vm->devices = reallocarray(vm->devices, vm->count + 1, sizeof(*vm->devices));
+	if (!vm->devices)
+		error(EXIT_FAILURE, ENOMEM, "devices");
+	vm->devices[vm->count++] = name;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct vm_options *vm = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		*vm = (struct vm_options){
+			.fd = -1, .ready_fd = -1, .slots = 256, .entries = 1024,
+		};
+		return 0;
+	case OPTION_FD:
+		vm->fd = parse_number(arg, INT32_MAX, state);
+		return 0;
+	case OPTION_READY_FD:
+		vm->ready_fd = parse_number(arg, INT32_MAX, state);
+		return 0;
+	case OPTION_SLOTS:
+		vm->slots = parse_number(arg, UINT32_MAX, state);
+		return 0;
+	case OPTION_ENTRIES:
+		vm->entries = parse_number(arg, UINT32_MAX, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		add_device(vm, arg, state);
+		return 0;
+	case ARGP_KEY_END:
+		if (!vm->count && vm->fd < 0)
+			argp_error(state, "name a device, or give a VM with --fd");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp vm_argp = { .options = option_table, .parser = parse };
+
+struct faultq *vm_open(int fd)
+{
+	struct faultq *fq;
+	int ret;
+
+	if (fd >= 0) {
+		ret = faultq_from_fd(&fq, fd);
+		if (ret)
+			error(EXIT_FAILURE, -ret, "descriptor %d is not a VM", fd);
+		return fq;
+	}
+	ret = faultq_open(&fq);
+	if (ret == -ENOENT || ret == -ENODEV || ret == -ENXIO)
+		error(EXIT_NO_MODULE, 0,
+		      "there is no /dev/faultq: is the module iommu_faultq loaded?");
+	if (ret)
+		error(EXIT_FAILURE, -ret, "/dev/faultq");
+	return fq;
+}
+
+static int block_signals(void)
+{
+	sigset_t signals;
+	int fd;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	if (fd < 0)
+		error(EXIT_FAILURE, errno, "signalfd");
+	return fd;
+}
+
+static void explain_attach_error(const char *name, int ret)
+{
+	const char *hint = "";
+
+	if (ret == -EPERM)
+		hint = " (attaching a device needs CAP_SYS_RAWIO)";
+	else if (ret == -EBUSY)
+		hint = " (it has a driver or another owner, or it is held: see faultq-held(1))";
+	else if (ret == -ENODEV)
+		hint = " (it is behind no IOMMU)";
+	else if (ret == -ENOENT)
+		hint = " (names are like pci/0000:00:04.0 or platform/NAME)";
+	error(EXIT_FAILURE, -ret, "cannot attach %s%s", name, hint);
+}
+
+static void say_attached(const struct faultq_attach *attach)
+{
+	printf("%s: attached as device %u, IOMMU group %u\n", attach->name, attach->device,
+	       attach->group);
+	if (attach->no_page_request)
+		printf("%s: no page requests: %s\n", attach->name,
+		       faultq_why_text(attach->no_page_request));
+	if (attach->no_unrecoverable)
+		printf("%s: no unrecoverable faults: %s\n", attach->name,
+		       faultq_why_text(attach->no_unrecoverable));
+}
+
+static void attach_all(struct vm *vm, const struct vm_options *options)
+{
+	char **name;
+	int ret;
+
+	vm->attached = calloc(options->count + 1, sizeof(*vm->attached));
+	if (!vm->attached)
+		error(EXIT_FAILURE, ENOMEM, "devices");
+	for (name = options->devices; vm->count < options->count; name++) {
+		ret = faultq_attach(vm->fq, *name, &vm->attached[vm->count]);
+		if (ret)
+			explain_attach_error(*name, ret);
+		if (!options->quiet)
+			say_attached(&vm->attached[vm->count]);
+		vm->count++;
+	}
+}
+
+static void tell_ready(int fd)
+{
+	if (fd < 0)
+		return;
+	if (dprintf(fd, "ready\n") < 0)
+		error(EXIT_FAILURE, errno, "--ready-fd %d", fd);
+	close(fd);
+}
+
+void vm_start(struct vm *vm, const struct vm_options *options)
+{
+	int ret;
+
+	*vm = (struct vm){ .fq = vm_open(options->fd) };
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	vm->stop_fd = block_signals();
+	ret = faultq_queue(vm->fq, options->slots, options->entries, -1, 0);
+	if (ret)
+		error(EXIT_FAILURE, -ret, "cannot create a queue of %u slots and %u entries",
+		      options->slots, options->entries);
+	attach_all(vm, options);
+	tell_ready(options->ready_fd);
+}
+
+const char *vm_device_name(const struct vm *vm, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->count; i++)
+		if (vm->attached[i].device == id)
+			return vm->attached[i].name;
+	return NULL;
+}
+
+/* Sleep until something arrives; true when it is a signal. */
+static bool sleep_or_stop(const struct vm *vm, int timeout)
+{
+	struct pollfd fds[] = {
+		{ .fd = vm->stop_fd, .events = POLLIN },
+		{ .fd = faultq_fd(vm->fq), .events = POLLIN },
+	};
+
+	if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+		error(EXIT_FAILURE, errno, "poll");
+	return fds[0].revents;
+}
+
+void vm_serve(struct vm *vm, vm_handler handler, void *context)
+{
+	const struct faultq_record *records;
+	unsigned int handled = 0;
+	bool done = false;
+	int count;
+
+	while (!done) {
+		count = faultq_peek(vm->fq, &records);
+		if (count < 0)
+			error(EXIT_FAILURE, -count, "the queue");
+		if (!count) {
+			done = sleep_or_stop(vm, -1);
+			continue;
+		}
+		done = handler(context, records, count);
+		faultq_consume(vm->fq);
+		/* A queue that never runs empty must not keep the signal out. */
+		if (++handled % STOP_CHECK == 0)
+			done |= sleep_or_stop(vm, 0);
+	}
+}
+
+void vm_stop(struct vm *vm)
+{
+	faultq_close(vm->fq);
+	close(vm->stop_fd);
+	free(vm->attached);
+}
