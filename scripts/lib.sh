@@ -1,0 +1,89 @@
+# shellcheck shell=bash disable=SC2034 # who sources this uses the variables
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lib.sh: what the scripts share; to be sourced. It owns the names of places (top, build, cache), the reading of
+# lane files (tests/lanes/LANE), of what scripts/kernel found (build/LANE/kernel.env) and of the options of a test.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$top/build
+cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
+
+say() { echo "${0##*/}: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# The names of all lanes, or of those with a stock kernel: list_lanes all|stock
+list_lanes() {
+	local file
+	for file in "$top"/tests/lanes/*; do
+		case ${file##*/} in
+		*.config) continue ;;
+		esac
+		[ "$1" != stock ] || grep -qx 'lane_stock=yes' "$file" || continue
+		echo "${file##*/}"
+	done
+}
+
+# Reads a lane file. What may stand in one:
+load_lane() {
+	lane=$1
+	lane_arch=		# Debian's name of the architecture
+	lane_suite=		# the Debian release that the kernel comes from
+	lane_stock=no		# yes: a kernel that Debian ships; belongs to "all lanes"
+	lane_package=		# the meta package of such a kernel
+	lane_debug_kernel=	# or: the version that scripts/debug-kernel builds
+	lane_qemu=()		# QEMU: program, machine, devices
+	lane_console=ttyS0	# the guest's first serial port: kernel log
+	lane_tap=ttyS1		# its second one: TAP
+	lane_append=		# kernel command line
+	lane_modules=		# kernel modules in the image, beside this project's
+	lane_smp=2
+	lane_mem=512M
+	lane_slowness=1		# multiplies the time that a test may take
+	[ -f "$top/tests/lanes/$lane" ] || die "no lane '$lane'; there are: $(list_lanes all | xargs)"
+	# shellcheck source=/dev/null
+	. "$top/tests/lanes/$lane"
+}
+
+# Reads what scripts/kernel wrote for the lane that is loaded.
+load_kernel() {
+	kernel_version='' kernel_release='' kernel_image='' kernel_root='' kernel_build=''
+	[ -f "$build/$lane/kernel.env" ] || die "lane $lane has no kernel yet: run scripts/guest-image $lane"
+	# shellcheck source=/dev/null
+	. "$build/$lane/kernel.env"
+	[ -e "$kernel_image" ] || die "the kernel of lane $lane is gone from the cache: run scripts/guest-image $lane"
+}
+
+# The candidate version of a package in the machine's own apt configuration; empty if there is none.
+candidate() {
+	apt-cache policy "$1" | sed -n 's/^  Candidate: //p' | grep -vx '(none)' || true
+}
+
+# The file that holds a test program's options, whether it is there or not.
+test_options() { echo "$top/tests/guest/$1.opts"; }
+
+# Where the results of LANE go; a soak's are kept apart, so that a quick run does not overwrite them.
+log_dir() {
+	if [ "${FAULTQ_SCALE:-quick}" = soak ]; then
+		echo "$build/logs/$1/soak"
+	else
+		echo "$build/logs/$1"
+	fi
+}
+
+# The names of all tests that match the glob PATTERN. init is the guest's first process, demo no test.
+list_tests() {
+	local file name
+	for file in "$top"/tests/guest/*.c "$top"/tests/guest/*.sh; do
+		name=${file##*/}
+		name=${name%.*}
+		case $name in
+		init | demo | '*') continue ;;
+		esac
+		# shellcheck disable=SC2254 # a pattern it is
+		case $name in
+		$1) echo "$name" ;;
+		esac
+	done
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TAP output of the test programs: cmocka prints it, this file sets it up, scales counts and gives
+ * skips a reason. It keeps no state of its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tap.h"
+
+/**
+ * tap_begin() - make cmocka print TAP, each line when it is complete
+ *
+ * What a crash or a panic interrupts must have been seen up to there.
+ */
+void tap_begin(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+}
+
+/**
+ * scaled() - how often to do something in this run
+ * @quick: the count of an everyday run
+ * @soak: the full count
+ *
+ * Return: @soak if FAULTQ_SCALE says so, else @quick.
+ */
+unsigned long scaled(unsigned long quick, unsigned long soak)
+{
+	const char *scale = getenv("FAULTQ_SCALE");
+
+	return scale && !strcmp(scale, "soak") ? soak : quick;
+}
+
+/**
+ * skip_because() - end the running test as skipped
+ * @format: the reason, shown in the summary of the run
+ *
+ * cmocka's TAP has no place for a reason: it goes into a comment before, and scripts/tap-collect
+ * puts the two together.
+ */
+void skip_because(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("# SKIP ", stdout);
+	vprintf(format, args);
+	putchar('\n');
+	va_end(args);
+	skip();
+	abort(); /* not reached: skip() leaves the test */
+}
