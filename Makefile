@@ -17,7 +17,7 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak lanes bench lint install dkms clean help
+.PHONY: all modules lib tools demo check soak lanes lint install dkms clean help
 
 all: modules tools
 
@@ -41,9 +41,6 @@ soak:
 
 lanes:
 	@scripts/lanes
-
-bench:
-	@scripts/bench
 
 lint:
 	@scripts/lint

@@ -19,13 +19,14 @@
 #include "partial.h"
 #include "source.h"
 
-static_assert(IOMMU_FAULT_PERM_READ == FAULTQ_PERM_READ &&
-	      IOMMU_FAULT_PERM_WRITE == FAULTQ_PERM_WRITE &&
-	      IOMMU_FAULT_PERM_EXEC == FAULTQ_PERM_EXEC &&
-	      IOMMU_FAULT_PERM_PRIV == FAULTQ_PERM_PRIV);
-static_assert((int)IOMMU_PAGE_RESP_SUCCESS == FAULTQ_SUCCESS &&
-	      (int)IOMMU_PAGE_RESP_INVALID == FAULTQ_INVALID &&
-	      (int)IOMMU_PAGE_RESP_FAILURE == FAULTQ_FAILURE);
+/* Permissions and codes go through as they are. */
+static_assert((IOMMU_FAULT_PERM_READ ^ FAULTQ_PERM_READ) == 0);
+static_assert((IOMMU_FAULT_PERM_WRITE ^ FAULTQ_PERM_WRITE) == 0);
+static_assert((IOMMU_FAULT_PERM_EXEC ^ FAULTQ_PERM_EXEC) == 0);
+static_assert((IOMMU_FAULT_PERM_PRIV ^ FAULTQ_PERM_PRIV) == 0);
+static_assert(((int)IOMMU_PAGE_RESP_SUCCESS ^ FAULTQ_SUCCESS) == 0);
+static_assert(((int)IOMMU_PAGE_RESP_INVALID ^ FAULTQ_INVALID) == 0);
+static_assert(((int)IOMMU_PAGE_RESP_FAILURE ^ FAULTQ_FAILURE) == 0);
 
 u32 fq_source_kinds(void)
 {
