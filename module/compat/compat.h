@@ -48,6 +48,7 @@ static inline int fq_compat_pin_user_pages(unsigned long start, int pages, unsig
 		got = pin_user_pages_fast(start, 1, flags, batch);
 	return got;
 }
+
 #define pin_user_pages_fast(start, pages, flags, batch) \
 	fq_compat_pin_user_pages(start, pages, flags, batch)
 
