@@ -33,22 +33,57 @@ u32 fq_source_kinds(void)
 	return FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT;
 }
 
-void fq_source_answer(struct fq_device *device, const struct fq_group_key *key,
-		      enum faultq_code code)
+static int fq_respond_to(struct fq_device *device, u32 group, enum faultq_code code,
+			 bool with_pasid, u32 pasid)
 {
 	struct iommu_page_response response = {
 		.argsz = sizeof(response),
 		.version = IOMMU_PAGE_RESP_VERSION_1,
-		.grpid = key->group,
+		.grpid = group,
 		.code = code,
 	};
 
-	if (key->answer_pasid) {
+	if (with_pasid) {
 		response.flags = IOMMU_PAGE_RESP_PASID_VALID;
-		response.pasid = key->pasid;
+		response.pasid = pasid;
 	}
-	/* An error is the IOMMU driver's own: the kernel has forgotten the group. */
-	iommu_page_response(device->dev, &response);
+	return iommu_page_response(device->dev, &response);
+}
+
+/* The PASID of the oldest request of this index that the kernel remembers. */
+static bool fq_remembered_pasid(struct fq_device *device, u32 group, u32 *pasid)
+{
+	struct iommu_fault_param *param = device->dev->iommu->fault_param;
+	struct iommu_fault_event *event;
+	bool found = false;
+
+	mutex_lock(&param->lock);
+	list_for_each_entry(event, &param->faults, list) {
+		if (event->fault.prm.grpid == group) {
+			*pasid = event->fault.prm.pasid;
+			found = true;
+			break;
+		}
+	}
+	mutex_unlock(&param->lock);
+	return found;
+}
+
+/*
+ * The kernel gives an answer to the oldest request of the same index that does not
+ * demand another PASID. When a device uses an index again while it is outstanding,
+ * now with such a demand and now without, an answer can meet the other request, and
+ * the other answer none: it goes to what is left, so that nothing stays outstanding.
+ */
+void fq_source_answer(struct fq_device *device, const struct fq_group_key *key,
+		      enum faultq_code code)
+{
+	u32 pasid = key->pasid;
+	int ret = fq_respond_to(device, key->group, code, key->answer_pasid, pasid);
+
+	/* Another error is the IOMMU driver's own: the kernel has forgotten the group. */
+	while (ret == -EINVAL && fq_remembered_pasid(device, key->group, &pasid))
+		ret = fq_respond_to(device, key->group, code, true, pasid);
 }
 
 static struct fq_group_key fq_handler_key(const struct iommu_fault_page_request *prm)

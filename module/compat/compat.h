@@ -33,21 +33,17 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 }
 
-/*
- * Before 6.2, a page that was pinned for reading can be one that the process leaves at its
- * next write: the zero page, or one of a file that is mapped privately. So it is pinned as
- * for writing; where the process may not write, it is fine as it is, but only this one page,
- * as the next may belong to other memory.
+/**
+ * fq_compat_pin_user_pages() - pin_user_pages_fast() as it is since 6.2
+ * @start: page-aligned user address
+ * @pages: how many
+ * @flags: FOLL_LONGTERM, with or without FOLL_WRITE
+ * @batch: gets the pages
+ *
+ * Return: how many were pinned, or a negative errno.
  */
-static inline int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
-					   struct page **batch)
-{
-	int got = pin_user_pages_fast(start, pages, flags | FOLL_WRITE, batch);
-
-	if (got == -EFAULT && !(flags & FOLL_WRITE))
-		got = pin_user_pages_fast(start, 1, flags, batch);
-	return got;
-}
+int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
+			     struct page **batch);
 
 #define pin_user_pages_fast(start, pages, flags, batch) \
 	fq_compat_pin_user_pages(start, pages, flags, batch)
