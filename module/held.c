@@ -83,26 +83,46 @@ void fq_held_free(struct fq_held *held)
 }
 
 /*
- * Stop a PCI device and forget what it was programmed to do. A device that is no
- * longer there does neither need that nor survive the attempt in finite time.
+ * A PCI device of the group that can do DMA and is there; one that is not does neither
+ * need a reset nor survive the attempt in finite time.
  */
-static bool fq_quiesce_pci(struct pci_dev *pdev)
+static struct pci_dev *fq_held_pci(const struct fq_held *held, unsigned int i)
 {
+	struct pci_dev *pdev;
+
+	if (!held->devs[i] || !dev_is_pci(held->devs[i]))
+		return NULL;
+	pdev = to_pci_dev(held->devs[i]);
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL || !pci_device_is_present(pdev))
-		return true;
-	pci_clear_master(pdev);
-	return !pci_reset_function(pdev);
+		return NULL;
+	return pdev;
 }
 
-static bool fq_quiesce(const struct fq_held *held)
+static void fq_stop_masters(const struct fq_held *held)
 {
-	bool quiet = true;
 	unsigned int i;
 
-	for (i = 0; i < held->count; i++)
-		if (held->devs[i] && dev_is_pci(held->devs[i]))
-			quiet &= fq_quiesce_pci(to_pci_dev(held->devs[i]));
-	return quiet;
+	for (i = 0; i < held->count; i++) {
+		struct pci_dev *pdev = fq_held_pci(held, i);
+
+		if (pdev)
+			pci_clear_master(pdev);
+	}
+}
+
+/* Let the devices forget what they were programmed to do; false if one cannot. */
+static bool fq_reset(const struct fq_held *held)
+{
+	bool done = true;
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++) {
+		struct pci_dev *pdev = fq_held_pci(held, i);
+
+		if (pdev && pci_reset_function(pdev))
+			done = false;
+	}
+	return done;
 }
 
 static void fq_let_go(struct fq_held *held)
@@ -119,7 +139,8 @@ static void fq_let_go(struct fq_held *held)
  */
 bool fq_give_back(struct fq_held *held)
 {
-	if (fq_quiesce(held)) {
+	fq_stop_masters(held);
+	if (fq_reset(held)) {
 		fq_let_go(held);
 		return false;
 	}
@@ -212,6 +233,8 @@ int fq_held_release(const char *name)
 	mutex_lock(&fq_held_lock);
 	held = fq_find_held(dev);
 	if (held) {
+		/* Whoever reaches its config space may have switched them on again. */
+		fq_stop_masters(held);
 		fq_held_end(held);
 		ret = 0;
 	}
