@@ -200,10 +200,10 @@ static struct mock_group *group_match(struct mock_device *device,
 
 	list_for_each_entry(group, group_bucket(device, answer->group), node) {
 		request = &group->request;
-		if (request->group != answer->group)
+		if (request->group != answer->group ||
+		    request->needs_pasid != answer->has_pasid)
 			continue;
-		if (!request->needs_pasid ||
-		    (answer->has_pasid && answer->pasid == request->pasid))
+		if (!request->needs_pasid || answer->pasid == request->pasid)
 			return group;
 	}
 	return NULL;
@@ -232,15 +232,26 @@ int mock_answer(struct mock_device *device, const struct mock_answer *answer)
 	return group ? 0 : -EINVAL;
 }
 
-/* Nobody will answer a group whose last request was not taken: it is invalid. */
+/*
+ * Nobody will answer a group whose last request was not taken: it is invalid. When it
+ * has got an answer all the same, that was meant for another one with its index, which
+ * was reported before.
+ */
 static void group_refuse(struct mock_group *group)
 {
 	struct mock_answer answer = {
 		.group = group->request.group,
+		.pasid = group->request.pasid,
 		.code = IOMMU_PAGE_RESP_INVALID,
 	};
 
-	group_settle(group, &answer);
+	if (!group->outstanding) {
+		answer.code = group->code;
+		answer.has_pasid = group->request.needs_pasid;
+		group = group_match(group->device, &answer);
+	}
+	if (group)
+		group_settle(group, &answer);
 }
 
 static void group_reported(struct mock_group *group, int ret, unsigned int refused)
@@ -250,7 +261,7 @@ static void group_reported(struct mock_group *group, int ret, unsigned int refus
 	spin_lock(&device->instance->lock);
 	group->reporting = false;
 	device->counters.refused += refused;
-	if (ret && group->outstanding)
+	if (ret)
 		group_refuse(group);
 	else if (device->instance->free_on_report)
 		group_free_place(group);

@@ -11,7 +11,8 @@
  * watched: ahead of the IOMMU core, which takes the device out of its group when it
  * is removed. A device is looked up and attached under fq_all_lock, and comes into
  * fq_all_devices there; so its removal either finds it, or is so far that it could
- * not be looked up any more.
+ * not be looked up any more. It stays there until its group was given back: removal
+ * waits for that, as the IOMMU core must not take a device apart meanwhile.
  *
  * Lock order: fq_vm.mutex, fq_all_lock. The lock of struct fq_vm for the fault path
  * is a leaf.
@@ -117,10 +118,14 @@ static void fq_unpublish(struct fq_device *device)
 {
 	struct fq_vm *vm = device->vm;
 
-	list_del(&device->all);
 	hash_del_rcu(&device->by_dev);
 	xa_erase(&vm->devices, device->id);
 	vm->nr_devices--;
+}
+
+static void fq_unwatch(struct fq_device *device)
+{
+	list_del(&device->all);
 }
 
 static int fq_device_up(struct fq_device *device)
@@ -130,8 +135,10 @@ static int fq_device_up(struct fq_device *device)
 	if (ret)
 		return ret;
 	ret = fq_source_attach(device);
-	if (ret)
+	if (ret) {
 		fq_unpublish(device);
+		fq_unwatch(device);
+	}
 	return ret;
 }
 
@@ -183,6 +190,7 @@ down:
 	list_for_each_entry_continue_reverse(device, &attachment->devices, node) {
 		fq_device_quiet(device);
 		fq_unpublish(device);
+		fq_unwatch(device);
 	}
 	return ret;
 }
@@ -373,7 +381,12 @@ int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach)
 static bool fq_leave(struct fq_attachment *attachment)
 {
 	bool held = fq_give_back(attachment->held);
+	struct fq_device *device;
 
+	mutex_lock(&fq_all_lock);
+	list_for_each_entry(device, &attachment->devices, node)
+		fq_unwatch(device);
+	mutex_unlock(&fq_all_lock);
 	list_del(&attachment->node);
 	fq_attachment_free(attachment);
 	return held;
@@ -462,6 +475,7 @@ static void fq_remove_device(struct fq_device *device)
 	mutex_lock(&fq_all_lock);
 	fq_device_quiet(device);
 	fq_unpublish(device);
+	fq_unwatch(device);
 	mutex_unlock(&fq_all_lock);
 
 	if (!last)
@@ -473,13 +487,10 @@ static void fq_remove_device(struct fq_device *device)
 		fq_leave(attachment);
 }
 
-static void fq_dev_removed(struct device *dev)
+static void fq_vm_dev_removed(struct fq_vm *vm, struct device *dev)
 {
-	struct fq_vm *vm = fq_vm_of_dev(dev);
 	struct fq_device *device;
 
-	if (!vm)
-		return;
 	mutex_lock(&vm->mutex);
 	rcu_read_lock();
 	device = fq_device_by_dev(vm, dev);
@@ -487,7 +498,17 @@ static void fq_dev_removed(struct device *dev)
 	if (device)
 		fq_remove_device(device);
 	mutex_unlock(&vm->mutex);
-	fq_vm_put(vm);
+}
+
+/* While one VM is giving the device back, another may have attached it already. */
+static void fq_dev_removed(struct device *dev)
+{
+	struct fq_vm *vm;
+
+	while ((vm = fq_vm_of_dev(dev))) {
+		fq_vm_dev_removed(vm, dev);
+		fq_vm_put(vm);
+	}
 }
 
 static int fq_bus_notify(struct notifier_block *block, unsigned long action, void *dev)

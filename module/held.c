@@ -9,7 +9,9 @@
  * its devices are removed or an administrator lets it go.
  *
  * What is needed for that is made at attach, so that giving back cannot fail.
- * fq_held_lock guards the list of held groups and what is in them.
+ * fq_held_lock guards the list of held groups and what is in them. No group of the
+ * list is given back between the begin and the end of the removal of a held device:
+ * in between the IOMMU core takes the device apart and out of its group.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -24,6 +26,7 @@
 
 static DEFINE_MUTEX(fq_held_lock);
 static LIST_HEAD(fq_held_groups);
+static unsigned int fq_held_leaving;	/* held devices that are being removed */
 
 /**
  * fq_held_create() - make what is needed to give a group back
@@ -216,31 +219,47 @@ static struct fq_held *fq_find_held(const struct device *dev)
 	return NULL;
 }
 
+static int fq_held_release_dev(const struct device *dev)
+{
+	struct fq_held *held = fq_find_held(dev);
+
+	if (!held)
+		return -ENOENT;
+	if (fq_held_leaving)
+		return -EAGAIN;
+	/* Whoever reaches its config space may have switched them on again. */
+	fq_stop_masters(held);
+	fq_held_end(held);
+	return 0;
+}
+
 /**
  * fq_held_release() - let a held group go without a reset
  * @name: of one of its devices, as in ATTACH
  *
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT, or -EAGAIN while a held device is being removed.
  */
 int fq_held_release(const char *name)
 {
 	struct device *dev = fq_find_dev(name);
-	struct fq_held *held;
-	int ret = -ENOENT;
+	int ret;
 
 	if (!dev)
-		return ret;
+		return -ENOENT;
 	mutex_lock(&fq_held_lock);
-	held = fq_find_held(dev);
-	if (held) {
-		/* Whoever reaches its config space may have switched them on again. */
-		fq_stop_masters(held);
-		fq_held_end(held);
-		ret = 0;
-	}
+	ret = fq_held_release_dev(dev);
 	mutex_unlock(&fq_held_lock);
 	put_device(dev);
 	return ret;
+}
+
+/* The device is about to leave its group. */
+static void fq_held_leaves(struct device *dev)
+{
+	mutex_lock(&fq_held_lock);
+	if (fq_find_held(dev))
+		fq_held_leaving++;
+	mutex_unlock(&fq_held_lock);
 }
 
 /* The device has left its group: the kernel's own notifier ran before. */
@@ -251,6 +270,7 @@ static void fq_held_removed(struct device *dev)
 	mutex_lock(&fq_held_lock);
 	held = fq_find_held(dev);
 	if (held) {
+		fq_held_leaving--;
 		fq_held_forget(held, dev);
 		if (fq_held_has_none(held))
 			fq_held_end(held);
@@ -258,16 +278,29 @@ static void fq_held_removed(struct device *dev)
 	mutex_unlock(&fq_held_lock);
 }
 
-static int fq_held_notify(struct notifier_block *block, unsigned long action, void *dev)
+static int fq_held_notify_before(struct notifier_block *block, unsigned long action, void *dev)
+{
+	if (action == BUS_NOTIFY_REMOVED_DEVICE)
+		fq_held_leaves(dev);
+	return NOTIFY_DONE;
+}
+
+static int fq_held_notify_after(struct notifier_block *block, unsigned long action, void *dev)
 {
 	if (action == BUS_NOTIFY_REMOVED_DEVICE)
 		fq_held_removed(dev);
 	return NOTIFY_DONE;
 }
 
+/* After device.c's, which may hold the device, and before the IOMMU core's. */
+static struct notifier_block fq_held_before = {
+	.notifier_call = fq_held_notify_before,
+	.priority = INT_MAX - 1,
+};
+
 /* Behind the IOMMU core's: by then the device is out of its group. */
-static struct notifier_block fq_held_block = {
-	.notifier_call = fq_held_notify,
+static struct notifier_block fq_held_after = {
+	.notifier_call = fq_held_notify_after,
 	.priority = INT_MIN,
 };
 
@@ -278,7 +311,14 @@ static struct notifier_block fq_held_block = {
  */
 int fq_held_init(void)
 {
-	return bus_register_notifier(&pci_bus_type, &fq_held_block);
+	int ret = bus_register_notifier(&pci_bus_type, &fq_held_before);
+
+	if (ret)
+		return ret;
+	ret = bus_register_notifier(&pci_bus_type, &fq_held_after);
+	if (ret)
+		bus_unregister_notifier(&pci_bus_type, &fq_held_before);
+	return ret;
 }
 
 /**
@@ -286,5 +326,6 @@ int fq_held_init(void)
  */
 void fq_held_exit(void)
 {
-	bus_unregister_notifier(&pci_bus_type, &fq_held_block);
+	bus_unregister_notifier(&pci_bus_type, &fq_held_after);
+	bus_unregister_notifier(&pci_bus_type, &fq_held_before);
 }

@@ -577,7 +577,8 @@ struct faultq_held {
  * is off, but what it was programmed to do is still in it.
  *
  * Errors: EPERM no CAP_SYS_ADMIN. ENOENT no held device has that name. EINVAL the
- * name is not terminated.
+ * name is not terminated. EAGAIN a held device is being removed from the system at
+ * this moment.
  */
 struct faultq_release {
 	__u32 size;
