@@ -11,27 +11,30 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 
 #include "compat.h"
 
 #undef pin_user_pages_fast
 
-/* As far as it goes: pinning will tell what is wrong. It waits without the mmap lock. */
-static void fq_fault_in(unsigned long start, int pages, unsigned int fault_flags)
+/* Waits without the mmap lock. Returns how many pages came, or why the first did not. */
+static int fq_fault_in(unsigned long start, int pages, unsigned int fault_flags)
 {
 	struct mm_struct *mm = current->mm;
 	bool unlocked = false;
-	int i, ret = 0;
+	int i, ret;
 
-	for (i = 0; i < pages && !ret; i++) {
+	for (i = 0; i < pages; i++) {
 		mmap_read_lock(mm);
 		ret = fixup_user_fault(mm, start + i * PAGE_SIZE, fault_flags, &unlocked);
 		mmap_read_unlock(mm);
+		if (ret)
+			return i ?: ret;
 		cond_resched();
 	}
+	return pages;
 }
 
+/* The slow way of pinning only for what is there, and cannot be pinned where it is. */
 static int fq_pin_present(unsigned long start, int pages, unsigned int flags,
 			  struct page **batch)
 {
@@ -39,10 +42,11 @@ static int fq_pin_present(unsigned long start, int pages, unsigned int flags,
 
 	if (got > 0)
 		return got;
-	fq_fault_in(start, pages, flags & FOLL_WRITE ? FAULT_FLAG_WRITE : 0);
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	return pin_user_pages_fast(start, pages, flags, batch);
+	pages = fq_fault_in(start, pages, flags & FOLL_WRITE ? FAULT_FLAG_WRITE : 0);
+	if (pages <= 0)
+		return pages;
+	got = pin_user_pages_fast_only(start, pages, flags, batch);
+	return got > 0 ? got : pin_user_pages_fast(start, pages, flags, batch);
 }
 
 int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
