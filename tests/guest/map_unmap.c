@@ -299,7 +299,7 @@ static void devices_hammer_while_it_is_unmapped(void **state)
 		.moved = PTHREAD_COND_INITIALIZER,
 	};
 	struct hammer_thread threads[MAP_DEVICES];
-	unsigned long rounds = scaled(100, 20000), i = 0;
+	unsigned long rounds = scaled(100, 5000), i = 0;
 	uint8_t *memory = memory_new(PAGE);
 
 	map_attach(test->fq, MAP_SIBLING);
