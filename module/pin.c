@@ -117,6 +117,12 @@ static int fq_add_pages(struct fq_pin *pin, struct page **pages, int count)
 	return 0;
 }
 
+/* The kernel's many ways of saying that there is no memory to pin are one here. */
+static int fq_pin_error(int error)
+{
+	return error == -ENOMEM || error == -EINTR ? error : -EFAULT;
+}
+
 static int fq_pin_batch(struct fq_pin *pin, unsigned long address, int want,
 			struct page **batch)
 {
@@ -127,7 +133,7 @@ static int fq_pin_batch(struct fq_pin *pin, unsigned long address, int want,
 		return -EINTR;
 	got = pin_user_pages_fast(address, want, flags, batch);
 	if (got <= 0)
-		return got ?: -EFAULT;
+		return fq_pin_error(got);
 	ret = fq_add_pages(pin, batch, got);
 	return ret ?: got;
 }

@@ -308,8 +308,8 @@ struct faultq_record {
  * Errors: EPERM no CAP_SYS_RAWIO. ENOENT no such device, or no such bus. ENODEV
  * the device is behind no IOMMU. EBUSY it has a driver or another owner, its
  * page requests go to somebody else, or it is held (see HELD). ENOSPC too many
- * devices. EINVAL the name is not terminated, or the IOMMU driver refuses the
- * device.
+ * devices. EINVAL the name is not terminated, the IOMMU driver refuses the device, or
+ * a mapping lies outside what its IOMMU can address.
  */
 struct faultq_attach {
 	__u32 size;
@@ -421,8 +421,11 @@ struct faultq_respond {
  * pinned or charged, and nothing is answered. Memory can be mapped before the
  * first device is attached.
  *
- * Errors: EINVAL not aligned, zero, wrapping, no permission bit, or outside what
- * the IOMMU can address. EEXIST the range overlaps a mapping, or one that another
+ * While user space delivers a page (userfaultfd), only a signal that kills ends the
+ * call on kernels before 6.2.
+ *
+ * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
+ * FAULTQ_MAP_ANSWER, or outside what the IOMMU can address. EEXIST the range overlaps a mapping, or one that another
  * thread is making. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or
  * memory that cannot be pinned. ENOMEM over RLIMIT_MEMLOCK, or out of memory.
  * EINTR a signal came. ENXIO FAULTQ_MAP_ANSWER, and there is no queue.
