@@ -168,7 +168,7 @@ struct faultq_info {
  * read() takes whole records, as many as fit and are there, and blocks for the
  * first one. It gives EAGAIN with O_NONBLOCK, EINVAL for a buffer that is
  * smaller than a record, EBUSY when the queue is a ring, ENXIO when there is no
- * queue, EIO when it was stopped.
+ * queue.
  *
  * Errors: EEXIST there is a queue already. EINVAL @slots or @entries is out of
  * range, @entries is not a power of two, or @eventfd is not an eventfd. EBADF
@@ -199,8 +199,8 @@ struct faultq_queue {
  * @flags: FAULTQ_RING_STOPPED: the consumer index was nonsense
  * @entries: as given to QUEUE
  * @record_size: bytes of a record
- * @lost: unrecoverable faults that found no room
- * @terminated: page request groups that the kernel answered itself
+ * @lost: unrecoverable faults that found no room, since QUEUE
+ * @terminated: page request groups that the kernel answered itself, since QUEUE
  */
 struct faultq_ring_header {
 	__u32 producer;
