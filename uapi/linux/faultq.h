@@ -425,10 +425,10 @@ struct faultq_respond {
  * call on kernels before 6.2.
  *
  * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
- * FAULTQ_MAP_ANSWER, or outside what the IOMMU can address. EEXIST the range overlaps a mapping, or one that another
- * thread is making. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or
- * memory that cannot be pinned. ENOMEM over RLIMIT_MEMLOCK, or out of memory.
- * EINTR a signal came. ENXIO FAULTQ_MAP_ANSWER, and there is no queue.
+ * FAULTQ_MAP_ANSWER, or outside what the IOMMU can address. EEXIST the range overlaps a
+ * mapping, or one that another thread is making. EFAULT no memory there, not writable
+ * (FAULTQ_MAP_WRITE), or memory that cannot be pinned. ENOMEM over RLIMIT_MEMLOCK, or
+ * out of memory. EINTR a signal came. ENXIO FAULTQ_MAP_ANSWER, and there is no queue.
  */
 struct faultq_map {
 	__u32 size;
