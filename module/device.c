@@ -80,6 +80,18 @@ struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev)
 	return NULL;
 }
 
+/* The same under fq_vm.mutex, which keeps the device. */
+static struct fq_device *fq_attached(struct fq_vm *vm, struct device *dev)
+{
+	struct fq_device *device;
+
+	lockdep_assert_held(&vm->mutex);
+	rcu_read_lock();
+	device = fq_device_by_dev(vm, dev);
+	rcu_read_unlock();
+	return device;
+}
+
 static struct fq_device *fq_device_create(struct fq_attachment *attachment, struct device *dev)
 {
 	struct fq_device *device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
@@ -155,23 +167,22 @@ static void fq_wait_for_answers(struct fq_device *device)
 		wait_for_completion(&device->answered);
 }
 
-/* End all that is outstanding and let no more faults arrive. */
-static void fq_device_quiet(struct fq_device *device)
+/* End all that is outstanding, let no more faults arrive, and take the id away. */
+static void fq_device_down(struct fq_device *device)
 {
 	fq_refuse_requests(device);
 	fq_vm_terminate(device, FQ_DETACHED);
 	fq_wait_for_answers(device);
 	fq_source_detach(device);
+	fq_unpublish(device);
 }
 
 static void fq_devices_down(struct fq_attachment *attachment)
 {
 	struct fq_device *device;
 
-	list_for_each_entry_reverse(device, &attachment->devices, node) {
-		fq_device_quiet(device);
-		fq_unpublish(device);
-	}
+	list_for_each_entry_reverse(device, &attachment->devices, node)
+		fq_device_down(device);
 }
 
 static int fq_devices_up(struct fq_attachment *attachment)
@@ -188,8 +199,7 @@ static int fq_devices_up(struct fq_attachment *attachment)
 
 down:
 	list_for_each_entry_continue_reverse(device, &attachment->devices, node) {
-		fq_device_quiet(device);
-		fq_unpublish(device);
+		fq_device_down(device);
 		fq_unwatch(device);
 	}
 	return ret;
@@ -322,11 +332,8 @@ static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
 
 static bool fq_describe(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
 {
-	struct fq_device *device;
+	struct fq_device *device = fq_attached(vm, dev);
 
-	rcu_read_lock();
-	device = fq_device_by_dev(vm, dev);
-	rcu_read_unlock();
 	if (!device)
 		return false;
 	attach->device = device->id;
@@ -473,8 +480,7 @@ static void fq_remove_device(struct fq_device *device)
 	if (last)
 		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
 	mutex_lock(&fq_all_lock);
-	fq_device_quiet(device);
-	fq_unpublish(device);
+	fq_device_down(device);
 	fq_unwatch(device);
 	mutex_unlock(&fq_all_lock);
 
@@ -492,9 +498,7 @@ static void fq_vm_dev_removed(struct fq_vm *vm, struct device *dev)
 	struct fq_device *device;
 
 	mutex_lock(&vm->mutex);
-	rcu_read_lock();
-	device = fq_device_by_dev(vm, dev);
-	rcu_read_unlock();
+	device = fq_attached(vm, dev);
 	if (device)
 		fq_remove_device(device);
 	mutex_unlock(&vm->mutex);

@@ -167,18 +167,18 @@ int fq_ring_mmap(const struct fq_ring *ring, struct vm_area_struct *vma)
 
 /**
  * fq_ring_sync() - take over the consumer's index, if it is good
- * @ring: the ring
+ * @ring: not stopped yet
  *
  * An index may only move forward, and not past what was published.
  *
- * Return: false when the index is, or was before, nonsense: the ring is stopped.
+ * Return: false when the index is nonsense: now the ring is stopped.
  */
 bool fq_ring_sync(struct fq_ring *ring)
 {
 	u32 consumer;
 
-	if (ring->by_read || ring->stopped)
-		return !ring->stopped;
+	if (ring->by_read)
+		return true;
 
 	/* Pairs with the consumer's release: its reads of the records are done. */
 	consumer = smp_load_acquire(&ring->consumer->consumer);

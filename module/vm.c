@@ -20,24 +20,27 @@
 #include "device.h"
 #include "vm.h"
 
-static void fq_count(struct fq_device *device, unsigned int counter, u64 count)
+/* @device is NULL when it is not known. */
+static void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter,
+		     u64 count)
 {
-	device->counters.nr[counter] += count;
-	device->vm->counters.nr[counter] += count;
+	vm->counters.nr[counter] += count;
+	if (device)
+		device->counters.nr[counter] += count;
 }
 
 static void fq_count_terminated(struct fq_device *device, enum fq_outcome why)
 {
 	struct fq_ring *ring = device->vm->ring;
 
-	fq_count(device, FQ_COUNT_TERMINATED + why, 1);
+	fq_count(device->vm, device, FQ_COUNT_TERMINATED + why, 1);
 	if (ring)
 		WRITE_ONCE(ring->header->terminated, ring->header->terminated + 1);
 }
 
-static void fq_vm_wake(struct fq_vm *vm)
+static void fq_vm_wake(struct fq_vm *vm, __poll_t events)
 {
-	wake_up_interruptible_poll(&vm->wait, EPOLLIN | EPOLLRDNORM);
+	wake_up_interruptible_poll(&vm->wait, events);
 	if (vm->eventfd)
 		eventfd_signal(vm->eventfd);
 }
@@ -136,7 +139,7 @@ static bool fq_queue_group(struct fq_device *device, const struct fq_group_key *
 
 	slot->key = *key;
 	device->nr_outstanding++;
-	fq_count(device, FQ_COUNT_GROUPS, 1);
+	fq_count(device->vm, device, FQ_COUNT_GROUPS, 1);
 	for (i = 0; i < count; i++)
 		fq_stage_request(device, key, &requests[i], cookie, i + 1 == count);
 	return fq_ring_publish(device->vm->ring);
@@ -152,7 +155,7 @@ enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_
 
 	spin_lock_irqsave(&vm->lock, flags);
 	wake = fq_tell_gone(vm);
-	fq_count(device, FQ_COUNT_PAGE_REQUESTS, count);
+	fq_count(vm, device, FQ_COUNT_PAGE_REQUESTS, count);
 	outcome = fq_admit(device, count);
 	if (outcome == FQ_QUEUED)
 		wake |= fq_queue_group(device, key, requests, count);
@@ -161,7 +164,7 @@ enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_
 	spin_unlock_irqrestore(&vm->lock, flags);
 
 	if (wake)
-		fq_vm_wake(vm);
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 	return outcome;
 }
 
@@ -170,7 +173,7 @@ void fq_report_refused(struct fq_device *device, enum fq_outcome why, unsigned i
 	unsigned long flags;
 
 	spin_lock_irqsave(&device->vm->lock, flags);
-	fq_count(device, FQ_COUNT_PAGE_REQUESTS, count);
+	fq_count(device->vm, device, FQ_COUNT_PAGE_REQUESTS, count);
 	fq_count_terminated(device, why);
 	spin_unlock_irqrestore(&device->vm->lock, flags);
 }
@@ -180,22 +183,14 @@ void fq_report_dropped(struct fq_device *device, unsigned int count)
 	unsigned long flags;
 
 	spin_lock_irqsave(&device->vm->lock, flags);
-	fq_count(device, FQ_COUNT_PAGE_REQUESTS, count);
-	fq_count(device, FQ_COUNT_DROPPED, count);
+	fq_count(device->vm, device, FQ_COUNT_PAGE_REQUESTS, count);
+	fq_count(device->vm, device, FQ_COUNT_DROPPED, count);
 	spin_unlock_irqrestore(&device->vm->lock, flags);
-}
-
-static void fq_count_fault(struct fq_vm *vm, struct fq_device *device,
-			   enum fq_counter counter)
-{
-	vm->counters.nr[counter]++;
-	if (device)
-		device->counters.nr[counter]++;
 }
 
 static void fq_lose_fault(struct fq_vm *vm, struct fq_device *device)
 {
-	fq_count_fault(vm, device, FQ_COUNT_LOST);
+	fq_count(vm, device, FQ_COUNT_LOST, 1);
 	vm->lost_before = true;
 	if (vm->ring)
 		WRITE_ONCE(vm->ring->header->lost, vm->ring->header->lost + 1);
@@ -211,7 +206,7 @@ static bool fq_queue_fault(struct fq_vm *vm, struct fq_device *device,
 		fq_lose_fault(vm, device);
 		return false;
 	}
-	fq_count_fault(vm, device, FQ_COUNT_UNRECOVERABLE);
+	fq_count(vm, device, FQ_COUNT_UNRECOVERABLE, 1);
 	record = fq_vm_stage(vm, FQ_RING_FAULT);
 	record->type = FAULTQ_UNRECOVERABLE;
 	record->perm = fault->perm;
@@ -239,7 +234,7 @@ void fq_report_unrecoverable(struct fq_vm *vm, struct fq_device *device,
 	spin_unlock_irqrestore(&vm->lock, flags);
 
 	if (wake)
-		fq_vm_wake(vm);
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 }
 
 /*
@@ -284,12 +279,12 @@ int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
 	spin_lock_irq(&vm->lock);
 	slot = fq_pending_find(&vm->pending, cookie);
 	if (!slot) {
-		vm->counters.nr[FQ_COUNT_STALE]++;
+		fq_count(vm, NULL, FQ_COUNT_STALE, 1);
 		spin_unlock_irq(&vm->lock);
 		return -ESTALE;
 	}
 	device = fq_begin_answer(vm, slot, &key);
-	fq_count(device, FQ_COUNT_ANSWERED + code, 1);
+	fq_count(vm, device, FQ_COUNT_ANSWERED + code, 1);
 	spin_unlock_irq(&vm->lock);
 
 	fq_source_answer(device, &key, code);
@@ -344,7 +339,7 @@ void fq_vm_device_gone(struct fq_device *device)
 	spin_unlock_irq(&vm->lock);
 
 	if (wake)
-		fq_vm_wake(vm);
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 }
 
 static void fq_stop_work(struct work_struct *work)
@@ -358,9 +353,7 @@ static void fq_stop_work(struct work_struct *work)
 		fq_vm_terminate(device, FQ_STOPPED);
 	mutex_unlock(&vm->mutex);
 
-	wake_up_interruptible_poll(&vm->wait, EPOLLERR);
-	if (vm->eventfd)
-		eventfd_signal(vm->eventfd);
+	fq_vm_wake(vm, EPOLLERR);
 }
 
 /**
