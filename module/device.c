@@ -30,7 +30,7 @@
 static DEFINE_MUTEX(fq_all_lock);
 static LIST_HEAD(fq_all_devices);
 
-static struct bus_type * const fq_buses[] = { &pci_bus_type, &platform_bus_type };
+static const struct bus_type * const fq_buses[] = { &pci_bus_type, &platform_bus_type };
 
 /**
  * fq_find_dev() - find a device by name
@@ -276,7 +276,8 @@ static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev
 {
 	struct fq_vm *vm = attachment->vm;
 
-	attachment->domain = fq_ioas_attach(&vm->ioas, vm, dev, attachment->group);
+	attachment->domain = fq_ioas_attach(&vm->ioas, vm, dev, attachment->group,
+					    &attachment->handle);
 	return PTR_ERR_OR_ZERO(attachment->domain);
 }
 

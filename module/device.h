@@ -6,10 +6,12 @@
 #define FQ_DEVICE_H
 
 #include <linux/completion.h>
+#include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 
+#include "compat/compat.h"
 #include "source.h"
 #include "vm.h"
 
@@ -25,6 +27,7 @@ struct fq_partials;
  * @vm: the VM
  * @group: the group; its DMA ownership is claimed, this structure is the owner
  * @domain: what it is attached to
+ * @handle: names this attachment in the kernel's page request groups
  * @devices: its devices
  * @nr_devices: how many there were when it was attached
  * @held: gives it back
@@ -34,6 +37,7 @@ struct fq_attachment {
 	struct fq_vm *vm;
 	struct iommu_group *group;
 	struct fq_domain *domain;
+	struct iommu_attach_handle handle;
 	struct list_head devices;
 	unsigned int nr_devices;
 	struct fq_held *held;

@@ -40,6 +40,7 @@ struct fq_mapping {
  * @node: in the address space's domains
  * @domain: the kernel's domain
  * @instance: the IOMMU instance
+ * @requests: for devices that raise page requests
  * @prot: added to the prot of every mapping
  * @users: attached groups
  */
@@ -47,6 +48,7 @@ struct fq_domain {
 	struct list_head node;
 	struct iommu_domain *domain;
 	struct iommu_device *instance;
+	bool requests;
 	int prot;
 	unsigned int users;
 };
@@ -407,7 +409,7 @@ static int fq_domain_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 	return 0;
 }
 
-static struct fq_domain *fq_domain_create(struct fq_vm *vm, struct device *dev)
+static struct fq_domain *fq_domain_create(struct fq_vm *vm, struct device *dev, bool requests)
 {
 	struct fq_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL_ACCOUNT);
 	struct iommu_domain *paging;
@@ -421,9 +423,12 @@ static struct fq_domain *fq_domain_create(struct fq_vm *vm, struct device *dev)
 	}
 	domain->domain = paging;
 	domain->instance = dev->iommu->iommu_dev;
+	domain->requests = requests;
 	if (device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		domain->prot = IOMMU_CACHE;
 	fq_source_watch_domain(paging, vm);
+	if (requests)
+		fq_source_watch_requests(paging);
 	return domain;
 }
 
@@ -433,28 +438,43 @@ static void fq_domain_destroy(struct fq_domain *domain)
 	kfree(domain);
 }
 
+/**
+ * struct fq_joining - a group that is being attached
+ * @vm: to this VM
+ * @dev: a device of the group
+ * @group: the group
+ * @handle: names the attachment
+ */
+struct fq_joining {
+	struct fq_vm *vm;
+	struct device *dev;
+	struct iommu_group *group;
+	struct iommu_attach_handle *handle;
+};
+
 /* A domain of the same IOMMU instance that takes the group, if there is one. */
-static struct fq_domain *fq_attach_existing(struct fq_ioas *ioas, struct device *dev,
-					    struct iommu_group *group)
+static struct fq_domain *fq_attach_existing(struct fq_ioas *ioas,
+					    const struct fq_joining *joining, bool requests)
 {
 	struct fq_domain *domain;
 
 	list_for_each_entry(domain, &ioas->domains, node)
-		if (domain->instance == dev->iommu->iommu_dev &&
-		    !iommu_attach_group(domain->domain, group))
+		if (domain->instance == joining->dev->iommu->iommu_dev &&
+		    domain->requests == requests &&
+		    !iommu_attach_group_handle(domain->domain, joining->group, joining->handle))
 			return domain;
 	return NULL;
 }
 
-static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, struct fq_vm *vm,
-				       struct device *dev, struct iommu_group *group)
+static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joining *joining,
+				       bool requests)
 {
-	struct fq_domain *domain = fq_domain_create(vm, dev);
+	struct fq_domain *domain = fq_domain_create(joining->vm, joining->dev, requests);
 	int ret;
 
 	if (IS_ERR(domain))
 		return domain;
-	ret = iommu_attach_group(domain->domain, group);
+	ret = iommu_attach_group_handle(domain->domain, joining->group, joining->handle);
 	if (ret)
 		goto free;
 	/* An IOMMU driver may settle the geometry only when it attaches. */
@@ -465,10 +485,17 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, struct fq_vm *vm,
 	return domain;
 
 detach:
-	iommu_detach_group(domain->domain, group);
+	iommu_detach_group_handle(domain->domain, joining->group);
 free:
 	fq_domain_destroy(domain);
 	return ERR_PTR(ret);
+}
+
+static struct fq_domain *fq_attach_some(struct fq_ioas *ioas, const struct fq_joining *joining,
+					bool requests)
+{
+	return fq_attach_existing(ioas, joining, requests) ?:
+	       fq_attach_new(ioas, joining, requests);
 }
 
 /**
@@ -477,18 +504,24 @@ free:
  * @vm: whose it is
  * @dev: a device of the group
  * @group: its DMA ownership is claimed
+ * @handle: of the attachment; stays until the group is detached
  *
  * Return: the domain, for fq_ioas_detach(), or an ERR_PTR().
  */
 struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct device *dev,
-				 struct iommu_group *group)
+				 struct iommu_group *group,
+				 struct iommu_attach_handle *handle)
 {
+	const struct fq_joining joining = {
+		.vm = vm, .dev = dev, .group = group, .handle = handle,
+	};
 	struct fq_domain *domain;
 
 	mutex_lock(&ioas->lock);
-	domain = fq_attach_existing(ioas, dev, group);
-	if (!domain)
-		domain = fq_attach_new(ioas, vm, dev, group);
+	domain = fq_attach_some(ioas, &joining, true);
+	/* What IOMMU drivers say of a device that has no page requests. */
+	if (domain == ERR_PTR(-ENODEV) || domain == ERR_PTR(-EOPNOTSUPP))
+		domain = fq_attach_some(ioas, &joining, false);
 	if (!IS_ERR(domain))
 		domain->users++;
 	mutex_unlock(&ioas->lock);
@@ -506,7 +539,7 @@ struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct 
 void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group)
 {
 	mutex_lock(&ioas->lock);
-	iommu_detach_group(domain->domain, group);
+	iommu_detach_group_handle(domain->domain, group);
 	if (!--domain->users) {
 		list_del(&domain->node);
 		fq_domain_clear(ioas, domain, NULL);

@@ -12,6 +12,7 @@
 
 struct fq_domain;
 struct fq_vm;
+struct iommu_attach_handle;
 struct iommu_group;
 
 /**
@@ -39,7 +40,8 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);
 
 struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct device *dev,
-				 struct iommu_group *group);
+				 struct iommu_group *group,
+				 struct iommu_attach_handle *handle);
 void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group);
 
 #endif

@@ -8,6 +8,8 @@
  *
  *   source_handler.c  page requests and unrecoverable faults of a device, by the
  *                     per-device fault handler
+ *   source_iopf.c     page request groups of a domain, by its iopf_handler; a kernel
+ *                     has the one or the other
  *   source_domain.c   unrecoverable faults of a domain, by report_iommu_fault()
  */
 #ifndef FQ_SOURCE_H
@@ -20,6 +22,7 @@
 struct fq_device;
 struct fq_vm;
 struct iommu_domain;
+struct iopf_group;
 
 /* Permissions, the same bits in the kernel's fault reports and in records. */
 #define FQ_PERM_MASK \
@@ -46,12 +49,14 @@ struct fq_delivery {
  * @pasid: PASID of the last request
  * @has_pasid: @pasid is valid
  * @answer_pasid: the answer must carry @pasid
+ * @iopf: the kernel's group, where it has such a thing
  */
 struct fq_group_key {
 	u32 group;
 	u32 pasid;
 	bool has_pasid;
 	bool answer_pasid;
+	struct iopf_group *iopf;
 };
 
 /**
@@ -104,7 +109,7 @@ u32 fq_source_kinds(void);
 
 /**
  * fq_source_attach() - let page requests and faults of a device arrive
- * @device: has its id already: faults arrive from here on
+ * @device: has its id already, and its domain; @device->delivery is filled in
  *
  * Return: 0, -EBUSY when the device's page requests go to somebody else, or
  * another negative errno.
@@ -132,6 +137,14 @@ void fq_source_answer(struct fq_device *device, const struct fq_group_key *key,
  * @vm: whose domain it is; lives longer than @domain
  */
 void fq_source_watch_domain(struct iommu_domain *domain, struct fq_vm *vm);
+
+/**
+ * fq_source_watch_requests() - let the page requests of a domain's devices arrive
+ * @domain: a new paging domain, attached to nothing yet
+ *
+ * On some kernels the domain then takes no device that cannot raise any.
+ */
+void fq_source_watch_requests(struct iommu_domain *domain);
 
 /* What a source calls: the one way up, implemented in vm.c. */
 

@@ -169,6 +169,11 @@ static int fq_handler(struct iommu_fault *fault, void *data)
 	return 0;
 }
 
+/* Here they are the device's business. */
+void fq_source_watch_requests(struct iommu_domain *domain)
+{
+}
+
 int fq_source_attach(struct fq_device *device)
 {
 	int ret;

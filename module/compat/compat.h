@@ -4,35 +4,82 @@
  *
  * The rest of the module is written against the newest kernel API. Where an older
  * kernel has an older form of a call, this header gives the newer form its name.
- * Nothing outside of this folder knows about kernel versions.
+ * What a kernel has is found out by compiling (probes.c). Nothing outside of this
+ * folder knows about kernel versions.
  */
 #ifndef FQ_COMPAT_H
 #define FQ_COMPAT_H
 
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/eventfd.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 
-/* 6.3 gave iommu_map() the gfp argument. */
+#ifdef FQ_HAVE_IOPF_GROUP
+/* For iommufd only, as the namespace says, and so in no header that is shipped. */
+int iommu_attach_group_handle(struct iommu_domain *domain, struct iommu_group *group,
+			      struct iommu_attach_handle *handle);
+void iommu_detach_group_handle(struct iommu_domain *domain, struct iommu_group *group);
+#else
+/* Before 6.9 an attachment has no handle. */
+struct iommu_attach_handle {
+	struct iommu_domain *domain;
+};
+
+static inline int iommu_attach_group_handle(struct iommu_domain *domain,
+					    struct iommu_group *group,
+					    struct iommu_attach_handle *handle)
+{
+	handle->domain = domain;
+	return iommu_attach_group(domain, group);
+}
+
+static inline void iommu_detach_group_handle(struct iommu_domain *domain,
+					     struct iommu_group *group)
+{
+	iommu_detach_group(domain, group);
+}
+#endif
+
+#if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_GROUP_DEQUEUE)
+/* Until then the list is only looked at when page requests are switched off. */
+static inline void iopf_group_dequeue(struct iopf_group *group) {}
+#endif
+
+#ifndef FQ_HAVE_MAP_GFP
 #define iommu_map(domain, iova, paddr, size, prot, gfp) \
 	iommu_map(domain, iova, paddr, size, prot)
+#endif
 
-/* 6.7 dropped the count of eventfd_signal(), which was always 1. */
+#ifndef FQ_HAVE_EVENTFD_SIGNAL
 #define eventfd_signal(ctx) eventfd_signal(ctx, 1)
+#endif
 
-/* 6.11 brought iommu_paging_domain_alloc(), by device and with an error code. */
+#ifndef FQ_HAVE_PAGING_DOMAIN_ALLOC
 static inline struct iommu_domain *iommu_paging_domain_alloc(struct device *dev)
 {
 	return iommu_domain_alloc(dev->bus) ?: ERR_PTR(-ENOMEM);
 }
+#endif
 
-/* 6.3 made vm_flags read-only but for these. */
+#ifndef FQ_HAVE_VM_FLAGS_MOD
 static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_flags_t clear)
 {
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 }
+#endif
 
+#ifndef FQ_HAVE_CONST_BUS
+#define bus_register_notifier(bus, block) \
+	bus_register_notifier((struct bus_type *)(bus), block)
+#define bus_unregister_notifier(bus, block) \
+	bus_unregister_notifier((struct bus_type *)(bus), block)
+#define bus_find_device_by_name(bus, start, name) \
+	bus_find_device_by_name((struct bus_type *)(bus), start, name)
+#endif
+
+#ifdef FQ_HAVE_PIN_FAST_ONLY
 /**
  * fq_compat_pin_user_pages() - pin_user_pages_fast() as it is since 6.2
  * @start: page-aligned user address
@@ -47,6 +94,23 @@ int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
 
 #define pin_user_pages_fast(start, pages, flags, batch) \
 	fq_compat_pin_user_pages(start, pages, flags, batch)
+#endif
+
+/**
+ * fq_compat_requests_on() - let a device raise page requests
+ * @dev: a device whose domain has an iopf_handler
+ *
+ * Since 6.15 attaching the domain does it.
+ *
+ * Return: 0, -EBUSY when somebody else did, or another negative errno.
+ */
+int fq_compat_requests_on(struct device *dev);
+
+/**
+ * fq_compat_requests_off() - undo fq_compat_requests_on()
+ * @dev: the device; none of its groups is outstanding
+ */
+void fq_compat_requests_off(struct device *dev);
 
 struct fq_delivery;
 

@@ -17,7 +17,7 @@
 /**
  * struct fq_driver - one IOMMU driver
  * @prefix: of the names of its instances
- * @kinds: kinds of unrecoverable faults that it reports
+ * @kinds: kinds of unrecoverable faults that it reports, where the kernel has them
  * @can_request: whether a device can raise page requests that reach a handler
  */
 struct fq_driver {
@@ -43,11 +43,18 @@ static bool fq_can_stall(struct device *dev)
 }
 
 /*
- * Intel (dmar) logs unrecoverable faults and tells nobody; on 6.1 its page
- * requests go to SVA only. AMD (ivhd) has another interface for page requests.
+ * Intel (dmar) logs unrecoverable faults and tells nobody. Up to 6.14 it reports page
+ * requests with a PASID only; since then attaching tells whether a device has any. AMD
+ * (ivhd) reports none to a domain of ours.
  */
+#ifdef FQ_HAVE_IOPF_FEATURE
+#define fq_intel_can_request fq_never
+#else
+#define fq_intel_can_request fq_always
+#endif
+
 static const struct fq_driver fq_drivers[] = {
-	{ "dmar", 0, fq_never },
+	{ "dmar", 0, fq_intel_can_request },
 	{ "ivhd", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
 	{ "smmu3.", FAULTQ_KIND_UNRECOVERABLE, fq_can_stall },
 	{ "smmu.", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
@@ -67,7 +74,7 @@ static const struct fq_driver *fq_find_driver(struct device *dev)
 
 static enum faultq_why fq_why_no_request(struct device *dev, const struct fq_driver *driver)
 {
-	if (!dev_iommu_ops(dev)->page_response)
+	if (!dev->iommu->iommu_dev->ops->page_response)
 		return FAULTQ_WHY_DRIVER;
 	if (!driver)
 		return FAULTQ_WHY_UNKNOWN;
@@ -76,19 +83,23 @@ static enum faultq_why fq_why_no_request(struct device *dev, const struct fq_dri
 	return driver->can_request(dev) ? FAULTQ_WHY_DELIVERED : FAULTQ_WHY_DEVICE;
 }
 
+static enum faultq_why fq_why_no_fault(const struct fq_driver *driver)
+{
+	if (!driver)
+		return FAULTQ_WHY_UNKNOWN;
+	if (!driver->kinds)
+		return FAULTQ_WHY_DRIVER;
+	return driver->kinds & fq_source_kinds() ? FAULTQ_WHY_DELIVERED : FAULTQ_WHY_KERNEL;
+}
+
 void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
 {
 	const struct fq_driver *driver = fq_find_driver(dev);
 
 	delivery->no_page_request = fq_why_no_request(dev, driver);
-	if (!driver)
-		delivery->no_unrecoverable = FAULTQ_WHY_UNKNOWN;
-	else if (!driver->kinds)
-		delivery->no_unrecoverable = FAULTQ_WHY_DRIVER;
-	else
-		delivery->no_unrecoverable = FAULTQ_WHY_DELIVERED;
-
-	delivery->kinds = driver ? driver->kinds : 0;
+	delivery->no_unrecoverable = fq_why_no_fault(driver);
+	delivery->kinds = driver ? driver->kinds & fq_source_kinds() : 0;
 	if (delivery->no_page_request == FAULTQ_WHY_DELIVERED)
 		delivery->kinds |= FAULTQ_KIND_PAGE_REQUEST;
 }
+

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a kernel offers, found out by compiling: scripts/kernel-probes compiles each
+ * section alone and defines FQ_HAVE_NAME where that works. Releases named here are
+ * mainline's; a stable kernel may differ, which is why nobody asks for its version.
+ */
+#include <linux/device.h>
+#include <linux/eventfd.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+
+#ifdef PROBE_FAULT_HANDLER
+/* Up to 6.8: page requests and faults go to a handler of the device. */
+int probe(struct device *dev, int (*handler)(struct iommu_fault *, void *))
+{
+	return iommu_register_device_fault_handler(dev, handler, dev);
+}
+#endif
+
+#ifdef PROBE_IOPF_GROUP
+/* 6.11: page request groups go to the domain, and name the attachment. */
+int probe(struct iommu_domain *domain, struct iopf_group *group)
+{
+	return domain->iopf_handler(group) || group->attach_handle->domain == domain;
+}
+#endif
+
+#ifdef PROBE_IOPF_GROUP_DEQUEUE
+/* 7.2: who wants to keep a group takes it from the kernel's list. */
+void probe(struct iopf_group *group)
+{
+	iopf_group_dequeue(group);
+}
+#endif
+
+#ifdef PROBE_IOPF_FEATURE
+/* Up to 6.14: page requests have a switch; since then attaching switches them on. */
+int probe(struct device *dev)
+{
+	return iommu_dev_enable_feature(dev, IOMMU_DEV_FEAT_IOPF);
+}
+#endif
+
+#ifdef PROBE_PAGING_DOMAIN_ALLOC
+/* 6.11: a domain is for a device, not for a bus, and comes with an error code. */
+struct iommu_domain *probe(struct device *dev)
+{
+	return iommu_paging_domain_alloc(dev);
+}
+#endif
+
+#ifdef PROBE_MAP_GFP
+/* 6.3: iommu_map() takes the gfp argument. */
+int probe(struct iommu_domain *domain)
+{
+	return iommu_map(domain, 0, 0, PAGE_SIZE, IOMMU_READ, GFP_KERNEL);
+}
+#endif
+
+#ifdef PROBE_EVENTFD_SIGNAL
+/* 6.8: eventfd_signal() lost its count, which was always 1. */
+void probe(struct eventfd_ctx *eventfd)
+{
+	eventfd_signal(eventfd);
+}
+#endif
+
+#ifdef PROBE_VM_FLAGS_MOD
+/* 6.3: vm_flags of a VMA are read-only but for these. */
+void probe(struct vm_area_struct *vma)
+{
+	vm_flags_mod(vma, 0, 0);
+}
+#endif
+
+#ifdef PROBE_CONST_BUS
+/* 6.4 to 6.11: functions of a bus do not change it. */
+int probe(const struct bus_type *bus, struct notifier_block *block)
+{
+	return bus_register_notifier(bus, block) || bus_find_device_by_name(bus, NULL, "");
+}
+#endif
+
+#ifdef PROBE_PIN_FAST_ONLY
+/*
+ * Gone in 6.5. Kernels that have it may still need compat/pin.c, which 6.2 made
+ * needless and which does no harm after that.
+ */
+int probe(struct page **pages)
+{
+	return pin_user_pages_fast_only(0, 1, FOLL_LONGTERM, pages);
+}
+#endif
+
+#ifdef PROBE_REQUIRED
+#include "compat.h"
+
+#if !defined(FQ_HAVE_FAULT_HANDLER) && !defined(FQ_HAVE_IOPF_GROUP)
+#error no known way to get page requests
+#endif
+
+/* The rest of the module is written against this. */
+int probe(struct device *dev, struct iommu_group *group, struct iommu_attach_handle *handle,
+	  struct page **pages, struct vm_area_struct *vma, const struct bus_type *bus,
+	  struct eventfd_ctx *eventfd)
+{
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+
+	iommu_set_fault_handler(domain, NULL, NULL);
+	iommu_map(domain, 0, 0, PAGE_SIZE, IOMMU_READ | IOMMU_NOEXEC, GFP_KERNEL);
+	eventfd_signal(eventfd);
+	vm_flags_mod(vma, 0, 0);
+	pin_user_pages_fast(0, 1, FOLL_LONGTERM, pages);
+	iommu_attach_group_handle(domain, group, handle);
+	iommu_detach_group_handle(domain, group);
+	iommu_domain_free(domain);
+	iommu_group_release_dma_owner(group);
+	return bus_register_notifier(bus, NULL) ?: iommu_group_claim_dma_owner(group, group);
+}
+#endif
