@@ -64,7 +64,7 @@ const char *faultq_reason_name(uint32_t reason)
 const char *faultq_kind_name(uint32_t kind)
 {
 	static const char *const names[] = {
-		"page-request", "unrecoverable", "domain-fault",
+		"page-request", "unrecoverable", "domain-fault", "pasid-request",
 	};
 
 	return lookup_bit(names, ARRAY_SIZE(names), kind);

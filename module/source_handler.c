@@ -30,7 +30,8 @@ static_assert(((int)IOMMU_PAGE_RESP_FAILURE ^ FAULTQ_FAILURE) == 0);
 
 u32 fq_source_kinds(void)
 {
-	return FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT;
+	return FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST |
+	       FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT;
 }
 
 static int fq_respond_to(struct fq_device *device, u32 group, enum faultq_code code,

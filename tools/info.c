@@ -46,6 +46,7 @@ static void print_info(const struct faultq_info *info)
 {
 	printf("This kernel can deliver\n");
 	print_kind(info, FAULTQ_KIND_PAGE_REQUEST, "page requests, to be answered");
+	print_kind(info, FAULTQ_KIND_PASID_REQUEST, "page requests with a PASID");
 	print_kind(info, FAULTQ_KIND_UNRECOVERABLE, "unrecoverable faults, reason and PASID");
 	print_kind(info, FAULTQ_KIND_DOMAIN_FAULT, "unrecoverable faults, only address and access");
 	printf("Features        ");

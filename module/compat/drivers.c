@@ -100,6 +100,7 @@ void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
 	delivery->no_unrecoverable = fq_why_no_fault(driver);
 	delivery->kinds = driver ? driver->kinds & fq_source_kinds() : 0;
 	if (delivery->no_page_request == FAULTQ_WHY_DELIVERED)
-		delivery->kinds |= FAULTQ_KIND_PAGE_REQUEST;
+		delivery->kinds |= fq_source_kinds() &
+				   (FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST);
 }
 

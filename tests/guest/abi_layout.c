@@ -182,7 +182,7 @@ static void info_tells_features_and_kinds(void **state)
 	assert_int_equal(info.features & features, features);
 	assert_true(info.kinds & FAULTQ_KIND_PAGE_REQUEST);
 	assert_int_equal(info.kinds & ~(FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_UNRECOVERABLE |
-					FAULTQ_KIND_DOMAIN_FAULT),
+					FAULTQ_KIND_DOMAIN_FAULT | FAULTQ_KIND_PASID_REQUEST),
 			 0);
 	close(vm);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -54,7 +55,7 @@ static int close_vm(void **state)
 
 static void fault(uint64_t address)
 {
-	assert_int_equal(mock_unrecoverable(device.mock, 0, MOCK_IOMMU_READ, 5, address), 1);
+	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address), 1);
 }
 
 /* Not read(): the compiler would look at bad buffers. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -199,7 +200,8 @@ static void an_unrecoverable_fault_finds_it_out_and_is_lost(void **state)
 	struct fixture *fixture = *state;
 
 	abi_set_consumer(&fixture->ring, PENDING + 1);
-	assert_int_equal(mock_unrecoverable(fixture->device.mock, 0, MOCK_IOMMU_READ, 5, 0x1000),
+	assert_int_equal(mock_unrecoverable(fixture->device.mock, fault_way(), MOCK_IOMMU_READ,
+					    5, 0x1000),
 			 1);
 	expect_terminated(fixture);
 	assert_int_equal(abi_stats(fixture->vm, 0).lost, 1);

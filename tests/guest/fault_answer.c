@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA	0x40000000UL
 #define RW	(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
@@ -105,6 +106,7 @@ static void the_last_map_of_a_group_of_three_answers_it(void **state)
 
 static void accesses_with_pasid_are_transferred(void **state)
 {
+	needs_pasid_requests();
 	assert_int_equal(transfer(*state, 3, MOCK_IOMMU_PASID, false), 1);
 	assert_int_equal(transfer(*state, 1, MOCK_IOMMU_PASID, true), 1);
 }
@@ -129,6 +131,7 @@ static void an_engine_without_pasid_in_answers_works(void **state)
 {
 	struct rig *rig = *state;
 
+	needs_pasid_requests();
 	vm_detach(rig->fq, rig->id);
 	device_unplug(&rig->device);
 	assert_int_equal(mock_set(rig->device.instance, rig->device.name, "response_pasid", "0"),
@@ -165,6 +168,7 @@ static void assert_answer(struct rig *rig, uint32_t flags, bool pasid_in_request
 static void an_answer_carries_the_pasid_exactly_when_demanded(void **state)
 {
 	assert_answer(*state, 0, false, false);
+	needs_pasid_requests();
 	assert_answer(*state, 0, true, false);
 	assert_answer(*state, MOCK_IOMMU_NEEDS_PASID, true, true);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -74,7 +75,7 @@ static void flood_faults(uint32_t count)
 
 static void send_fault(uint64_t address)
 {
-	assert_int_equal(mock_unrecoverable(device.mock, 0, MOCK_IOMMU_READ, 5, address), 1);
+	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address), 1);
 }
 
 static uint32_t waiting(void)
@@ -300,7 +301,7 @@ static void records_are_kept_until_they_are_consumed(void **state)
 static void *number_faults(void *total)
 {
 	for (uint64_t i = 0; i < *(uint64_t *)total; i++)
-		if (mock_unrecoverable(device.mock, 0, MOCK_IOMMU_READ, 5, i) != 1)
+		if (mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, i) != 1)
 			return NULL;
 	return total;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -209,6 +210,7 @@ static void requests_of_several_groups_are_sorted_out(void **state)
 static void the_same_index_with_another_pasid_is_another_group(void **state)
 {
 	(void)state;
+	needs_pasid_requests();
 	for (uint32_t pasid = 0; pasid < 3; pasid++)
 		assert_int_equal(mock_page_request(device->mock, 0,
 						   MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 5, pasid,
@@ -293,6 +295,7 @@ static void groups_that_are_never_complete_are_dropped_at_the_bound(void **state
 	uint64_t cookie, dropped;
 
 	(void)state;
+	needs_open_groups();
 	for (group = 0; group < OPEN; group++)
 		assert_true(request(device, group, 0, 0));
 	dropped = abi_stats(vm, 0).partial_dropped;
@@ -321,6 +324,7 @@ static void dropped_requests_count_one_by_one(void **state)
 	uint64_t dropped;
 
 	(void)state;
+	needs_open_groups();
 	for (uint32_t group = 0; group < OPEN; group++)
 		for (uint32_t place = 0; place < LENGTH; place++)
 			assert_true(request(device, group, place, 0));

@@ -23,6 +23,7 @@
 #include <faultq.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -163,6 +164,7 @@ static void make_producers(struct consumer *consumer, uint64_t total)
 		assert_int_equal(abi_device_attach(&producer->device, faultq_fd(consumer->fq)), 0);
 		producer->count = total / consumer->count;
 		producer->fault = i % 2 ? fail_access : request_page;
+		producer->flags = fault_way();
 		sem_init(&producer->taken, 0, 0);
 	}
 	consumer->producers[PRODUCERS - 1].flags = MOCK_IOMMU_VIA_DOMAIN | MOCK_IOMMU_HARD_IRQ;

@@ -17,6 +17,7 @@
 #include <faultq.h>
 
 #include "support/abi.h"
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -85,7 +86,7 @@ static uint64_t send_requests(const struct abi_device *device, uint64_t first, u
 static uint64_t send_faults(const struct abi_device *device, uint64_t first, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
-		if (mock_unrecoverable(device->mock, 0, MOCK_IOMMU_WRITE, 5,
+		if (mock_unrecoverable(device->mock, fault_way(), MOCK_IOMMU_WRITE, 5,
 				       (first + i) * ABI_PAGE) != 1)
 			return i;
 	return count;

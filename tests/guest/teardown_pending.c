@@ -15,10 +15,16 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA	0x1000000UL
 #define GROUPS	20
 #define RW	(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
+
+static bool has_pasid(uint32_t group)
+{
+	return group % 2 && kernel_delivers(FAULTQ_KIND_PASID_REQUEST);
+}
 
 /*
  * Make pending what there can be: groups with and without PASID, one that is not whole, and a
@@ -32,7 +38,7 @@ static int make_pending(const struct device *device)
 	int tag;
 
 	for (request.group = 0; request.group < GROUPS; request.group++) {
-		bool pasid = request.group % 2;
+		bool pasid = has_pasid(request.group);
 
 		request.access = MOCK_IOMMU_WRITE | (pasid ? MOCK_IOMMU_PASID : 0);
 		request.flags = MOCK_IOMMU_LAST | (pasid ? MOCK_IOMMU_NEEDS_PASID : 0);
@@ -55,7 +61,8 @@ static void assert_pending_ended(const struct device *device, int tag)
 		struct mock_iommu_response answer = response(device);
 
 		assert_int_equal(answer.code, FAULTQ_INVALID);
-		assert_int_equal(!!(answer.flags & MOCK_IOMMU_RESPONSE_PASID), answer.group % 2);
+		assert_int_equal(!!(answer.flags & MOCK_IOMMU_RESPONSE_PASID),
+				 has_pasid(answer.group));
 	}
 	assert_no_response(device);
 	assert_int_equal(dma_wait(device, tag, read).status, MOCK_IOMMU_DMA_INVALID);

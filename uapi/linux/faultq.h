@@ -97,6 +97,11 @@ enum faultq_kind {
 	FAULTQ_KIND_UNRECOVERABLE	= 1 << 1,
 	/* unrecoverable faults with address and direction only, from the domain */
 	FAULTQ_KIND_DOMAIN_FAULT	= 1 << 2,
+	/*
+	 * page requests with a PASID, of a device that is attached as a whole; where
+	 * they are not delivered, the kernel answers them with FAULTQ_INVALID
+	 */
+	FAULTQ_KIND_PASID_REQUEST	= 1 << 3,
 };
 
 /**
@@ -294,7 +299,7 @@ struct faultq_record {
  * @device: out: the id that records and DETACH use; ids are never reused in a VM
  * @kinds: out: FAULTQ_KIND_* that this device delivers on this kernel
  * @no_page_request: out: why FAULTQ_KIND_PAGE_REQUEST is not in @kinds, one of
- *	FAULTQ_WHY_*
+ *	FAULTQ_WHY_*; FAULTQ_KIND_PASID_REQUEST comes with it, if this kernel has it
  * @no_unrecoverable: out: the same for the two kinds of unrecoverable faults
  * @group: out: number of the IOMMU group, as in /sys/kernel/iommu_groups
  * @reserved: must be 0
