@@ -10,6 +10,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
 
+# All that the modules are built from.
+module_sources=(Kbuild module mock-iommu uapi scripts/kernel-probes)
+
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
 
