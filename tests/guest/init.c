@@ -43,6 +43,7 @@
 #include "boot/channel.h"
 #include "boot/kernel_log.h"
 #include "boot/machine.h"
+#include "boot/tasks.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
@@ -127,7 +128,7 @@ static int unload_module(struct kmod_ctx *ctx, const char *name)
 	return err;
 }
 
-static void unload_modules(struct kmod_ctx *ctx)
+static int unload_modules(struct kmod_ctx *ctx)
 {
 	int err = 0;
 
@@ -135,6 +136,7 @@ static void unload_modules(struct kmod_ctx *ctx)
 		err |= unload_module(ctx, modules[i]);
 	if (!err)
 		report("unloaded");
+	return err;
 }
 
 /* Copies standard error, line by line, to the TAP channel. */
@@ -236,6 +238,7 @@ static void wait_for(pid_t child, unsigned int seconds)
 		sigtimedwait(&ended, NULL, &pause);
 		if (!killed && now() >= end) {
 			report("timeout %u", seconds);
+			report_tasks();
 			kill(-1, SIGKILL);
 			killed = true;
 		}
@@ -291,8 +294,9 @@ static void run_test(struct kmod_ctx *ctx, const struct program *test)
 		report("loaded");
 		run(test);
 	}
-	unload_modules(ctx);
-	machine_restore(ctx);
+	/* while a module is in use, other things are as well */
+	if (!unload_modules(ctx))
+		machine_restore(ctx);
 	look_for_leaks();
 	report("end");
 	log_mark(test->name, "is over");
