@@ -7,7 +7,7 @@
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$top/build
+build=${FAULTQ_BUILD:-$top/build}
 cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
 
 # All that the modules are built from.
