@@ -9,9 +9,11 @@
  * its devices are removed or an administrator lets it go.
  *
  * What is needed for that is made at attach, so that giving back cannot fail.
- * fq_held_lock guards the list of held groups and what is in them. No group of the
- * list is given back between the begin and the end of the removal of a held device:
- * in between the IOMMU core takes the device apart and out of its group.
+ * fq_held_lock guards the list of held groups and what is in them. When the last device
+ * of a held group is removed, the group is given back just before the IOMMU core takes
+ * the device out of it, as the core wants no owner of an empty group: nobody can reach
+ * the device's configuration any more, and its bus mastering is off. When another device
+ * is removed, no group is given back until the core is through with it.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -199,12 +201,12 @@ static bool fq_held_has(const struct fq_held *held, const struct device *dev)
 	return false;
 }
 
-static bool fq_held_has_none(const struct fq_held *held)
+static bool fq_held_has_only(const struct fq_held *held, const struct device *dev)
 {
 	unsigned int i;
 
 	for (i = 0; i < held->count; i++)
-		if (held->devs[i])
+		if (held->devs[i] && held->devs[i] != dev)
 			return false;
 	return true;
 }
@@ -256,9 +258,16 @@ int fq_held_release(const char *name)
 /* The device is about to leave its group. */
 static void fq_held_leaves(struct device *dev)
 {
+	struct fq_held *held;
+
 	mutex_lock(&fq_held_lock);
-	if (fq_find_held(dev))
+	held = fq_find_held(dev);
+	if (held && fq_held_has_only(held, dev)) {
+		fq_stop_masters(held);
+		fq_held_end(held);
+	} else if (held) {
 		fq_held_leaving++;
+	}
 	mutex_unlock(&fq_held_lock);
 }
 
@@ -272,8 +281,6 @@ static void fq_held_removed(struct device *dev)
 	if (held) {
 		fq_held_leaving--;
 		fq_held_forget(held, dev);
-		if (fq_held_has_none(held))
-			fq_held_end(held);
 	}
 	mutex_unlock(&fq_held_lock);
 }

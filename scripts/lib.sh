@@ -7,8 +7,11 @@
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$top/build
+build=${FAULTQ_BUILD:-$top/build}
 cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
+
+# All that the modules are built from.
+module_sources=(Kbuild module mock-iommu uapi scripts/kernel-probes)
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -64,6 +67,33 @@ candidate() {
 
 # The file that holds a test program's options, whether it is there or not.
 test_options() { echo "$top/tests/guest/$1.opts"; }
+
+soak_factor=30
+
+# Reads the options of a test program, for the lane that is loaded. What may stand in its file:
+load_options() {
+	APPEND=''		# more of the kernel command line
+	QEMU_ARGS=''		# more arguments for QEMU
+	SMP=$lane_smp		# virtual CPUs
+	MEM=$lane_mem		# memory
+	ALONE=no		# yes: needs a guest that no other program has used, or leaves one that none can use
+	MODULES=all		# none: load none of this project's modules
+	TIMEOUT=240		# seconds that the program may take
+	# shellcheck source=/dev/null
+	[ ! -f "$(test_options "$1")" ] || . "$(test_options "$1")"
+	TIMEOUT=$((TIMEOUT * lane_slowness))
+	[ "${FAULTQ_SCALE:-quick}" != soak ] || TIMEOUT=$((TIMEOUT * soak_factor))
+}
+
+# What distinguishes the guest that a test wants, as a word: tests with the same one can share a guest of the lane that
+# is loaded. Of a soak none do, where each takes long and may be run again alone.
+guest_of() {
+	(
+		load_options "$1"
+		[ "$ALONE" = no ] && [ "${FAULTQ_SCALE:-quick}" != soak ] || ALONE=$1
+		printf '%s\0' "$ALONE" "$APPEND" "$QEMU_ARGS" "$SMP" "$MEM" | sha256sum | cut -c 1-16
+	)
+}
 
 # Where the results of LANE go; a soak's are kept apart, so that a quick run does not overwrite them.
 log_dir() {

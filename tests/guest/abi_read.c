@@ -55,7 +55,8 @@ static int close_vm(void **state)
 
 static void fault(uint64_t address)
 {
-	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address), 1);
+	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address),
+			 1);
 }
 
 /* Not read(): the compiler would look at bad buffers. */

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first process of a test guest: prepares the system, loads the modules under test through
- * libkmod, runs one test program, takes everything down again and ends the guest.
+ * The first process of a test guest: prepares the system, and runs test programs, one at a time:
+ * loads the modules under test through libkmod, runs the program, takes everything down again.
+ * Which, the host tells it through the TAP channel: init says it is ready, and gets a line
+ * "NAME SECONDS MODULES" (MODULES is `all` or `none`: load none of the modules under test), or an
+ * empty line, on which it ends the guest. It kills a program that takes longer than SECONDS.
  *
- * The program's standard output is the TAP channel (the second serial port), its standard error
- * goes there as TAP comments. What this process itself has to say there are lines that begin with
- * "#guest ", which scripts/tap-collect reads:
+ * The program's standard output is the TAP channel, its standard error goes there as TAP
+ * comments. What this process itself has to say there are lines that begin with "#guest ", which
+ * scripts/guest-run and scripts/tap-collect read:
+ *	#guest ready			wants to hear of the next program
  *	#guest loaded			the modules are in, the program starts
  *	#guest exited STATUS		how the program ended
  *	#guest killed SIGNAL
+ *	#guest timeout SECONDS		it did not, and is killed
  *	#guest unloaded			the modules are out
+ *	#guest changed TEXT		what the program left behind, see boot/machine.c
  *	#guest error TEXT		something of the above went wrong
- *	#guest end			nothing follows; without it the guest died
+ *	#guest end			nothing follows of this program
+ * The kernel's log has a mark where a program starts and one where it is over.
  *
- * On the kernel command line: faultq.test=NAME, faultq.tap=DEVICE, faultq.lane=LANE,
- * faultq.scale=quick|soak, faultq.modules=none (load no modules). Leaks that kmemleak finds go to
- * the kernel log.
+ * On the kernel command line: faultq.tap=DEVICE, faultq.lane=LANE, faultq.scale=quick|soak, and
+ * faultq.test=NAME, which is the only program then, without a word from the host.
  *
  * One thread beside the main one: it relays standard error. It owns nothing but its pipe.
  */
@@ -23,28 +29,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libkmod.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "boot/channel.h"
+#include "boot/kernel_log.h"
+#include "boot/machine.h"
+#include "boot/tasks.h"
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
-/* kmemleak does not report what is younger than five seconds. */
-#define KMEMLEAK_AGE	6000000
+#define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
+#define HUNG_TASK_MAX	120
 
 /* What the kernel command line asks for. */
 static struct {
@@ -52,56 +55,10 @@ static struct {
 	char tap[32];
 	char lane[32];
 	char scale[16];
-	bool load_modules;
-} config = { .load_modules = true };
+} config;
 
 /* In the order of loading. */
 static const char *const modules[] = { "iommu_faultq", "mock_iommu" };
-
-static FILE *tap;
-
-static void __attribute__((format(printf, 1, 2))) report(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	flockfile(tap);
-	fputs("#guest ", tap);
-	vfprintf(tap, format, args);
-	fputc('\n', tap);
-	funlockfile(tap);
-	va_end(args);
-}
-
-static void mount_at(const char *type, const char *where)
-{
-	mkdir(where, 0755);
-	if (mount(type, where, type, 0, NULL) && errno != EBUSY)
-		fprintf(stderr, "init: cannot mount %s at %s: %m\n", type, where);
-}
-
-static void mount_all(void)
-{
-	mount_at("proc", "/proc");
-	mount_at("sysfs", "/sys");
-	mount_at("devtmpfs", "/dev");
-	mount_at("debugfs", "/sys/kernel/debug");
-	mount_at("tracefs", "/sys/kernel/tracing");
-	mount_at("cgroup2", "/sys/fs/cgroup");
-	mount_at("tmpfs", "/tmp");
-	mount_at("tmpfs", "/run");
-	mount_at("tmpfs", "/dev/shm");
-}
-
-static void set_loopback_up(void)
-{
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request))
-		fprintf(stderr, "init: no loopback interface: %m\n");
-	close(fd);
-}
 
 static bool take_option(const char *word, const char *name, char *value, size_t size)
 {
@@ -115,15 +72,10 @@ static bool take_option(const char *word, const char *name, char *value, size_t 
 
 static void take_word(const char *word)
 {
-	char value[16];
-
-	if (take_option(word, "faultq.test", config.test, sizeof(config.test)) ||
-	    take_option(word, "faultq.tap", config.tap, sizeof(config.tap)) ||
-	    take_option(word, "faultq.lane", config.lane, sizeof(config.lane)) ||
-	    take_option(word, "faultq.scale", config.scale, sizeof(config.scale)))
-		return;
-	if (take_option(word, "faultq.modules", value, sizeof(value)))
-		config.load_modules = strcmp(value, "none");
+	if (!take_option(word, "faultq.test", config.test, sizeof(config.test)) &&
+	    !take_option(word, "faultq.tap", config.tap, sizeof(config.tap)) &&
+	    !take_option(word, "faultq.lane", config.lane, sizeof(config.lane)))
+		take_option(word, "faultq.scale", config.scale, sizeof(config.scale));
 }
 
 static void read_command_line(void)
@@ -136,27 +88,6 @@ static void read_command_line(void)
 	fclose(file);
 	while ((word = strsep(&rest, "\n ")))
 		take_word(word);
-}
-
-static int open_tap(void)
-{
-	struct termios raw;
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/%s", config.tap);
-	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (!tcgetattr(fd, &raw)) {
-		cfmakeraw(&raw);
-		tcsetattr(fd, TCSANOW, &raw);
-	}
-	tap = fdopen(fd, "we");
-	if (!tap)
-		return -1;
-	setvbuf(tap, NULL, _IOLBF, 0);
-	return 0;
 }
 
 static int load_module(struct kmod_ctx *ctx, const char *name)
@@ -197,7 +128,7 @@ static int unload_module(struct kmod_ctx *ctx, const char *name)
 	return err;
 }
 
-static void unload_modules(struct kmod_ctx *ctx)
+static int unload_modules(struct kmod_ctx *ctx)
 {
 	int err = 0;
 
@@ -205,6 +136,7 @@ static void unload_modules(struct kmod_ctx *ctx)
 		err |= unload_module(ctx, modules[i]);
 	if (!err)
 		report("unloaded");
+	return err;
 }
 
 /* Copies standard error, line by line, to the TAP channel. */
@@ -216,7 +148,7 @@ static void *relay(void *pipe)
 
 	while (from && getline(&line, &size, from) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		fprintf(tap, "# %s\n", line);
+		channel_comment(line);
 	}
 	free(line);
 	if (from)
@@ -234,15 +166,26 @@ static void set_environment(void)
 	setenv("FAULTQ_LANE", config.lane, 1);
 }
 
-static void __attribute__((noreturn)) become_test(int errors)
+static void set_descriptors(int errors)
+{
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	dup2(nothing, STDIN_FILENO);
+	dup2(channel_fd(), STDOUT_FILENO);
+	dup2(errors, STDERR_FILENO);
+}
+
+static void __attribute__((noreturn)) become_test(const char *name, int errors)
 {
 	char program[80], script[80];
+	sigset_t none;
 
-	snprintf(program, sizeof(program), "/tests/%s", config.test);
-	snprintf(script, sizeof(script), "/tests/%s.sh", config.test);
+	snprintf(program, sizeof(program), "/tests/%s", name);
+	snprintf(script, sizeof(script), "/tests/%s.sh", name);
 	setsid();
-	dup2(fileno(tap), STDOUT_FILENO);
-	dup2(errors, STDERR_FILENO);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	set_descriptors(errors);
 	if (chdir("/tmp"))
 		perror("/tmp");
 	if (access(script, R_OK))
@@ -261,19 +204,46 @@ static void report_status(int status)
 		report("exited %d", WEXITSTATUS(status));
 }
 
-/* The first process inherits orphans: reap them all while waiting. */
-static void wait_for(pid_t child)
+/* The first process inherits orphans: reap all that have ended. Returns whether @child has. */
+static bool reap(pid_t child, int *status)
 {
-	int status;
 	pid_t pid;
 
 	do {
-		pid = wait(&status);
-	} while (pid != child && (pid > 0 || errno == EINTR));
-	if (pid == child)
-		report_status(status);
-	else
-		report("error lost the test program: %s", strerror(errno));
+		pid = waitpid(-1, status, WNOHANG);
+	} while (pid > 0 && pid != child);
+	return pid == child;
+}
+
+static time_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
+
+/* SIGCHLD is blocked, and wakes from here. One that cannot be killed is the host's business. */
+static void wait_for(pid_t child, unsigned int seconds)
+{
+	const struct timespec pause = { .tv_sec = 1 };
+	time_t end = now() + seconds;
+	bool killed = false;
+	sigset_t ended;
+	int status;
+
+	sigemptyset(&ended);
+	sigaddset(&ended, SIGCHLD);
+	while (!reap(child, &status)) {
+		sigtimedwait(&ended, NULL, &pause);
+		if (!killed && now() >= end) {
+			report("timeout %u", seconds);
+			report_tasks();
+			kill(-1, SIGKILL);
+			killed = true;
+		}
+	}
+	report_status(status);
 }
 
 static void kill_leftovers(void)
@@ -283,7 +253,7 @@ static void kill_leftovers(void)
 		;
 }
 
-static void run_test(void)
+static void run(const struct program *test)
 {
 	pthread_t thread;
 	int pipe[2];
@@ -295,76 +265,60 @@ static void run_test(void)
 	}
 	child = fork();
 	if (!child)
-		become_test(pipe[1]);
+		become_test(test->name, pipe[1]);
 	close(pipe[1]);
-	wait_for(child);
+	if (child > 0)
+		wait_for(child, test->seconds);
+	else
+		report("error cannot start the program: %s", strerror(errno));
 	kill_leftovers();
 	pthread_join(thread, NULL);
 }
 
-static void write_text(const char *path, const char *text)
+/* A task that hangs is reported before the program's time is over. */
+static void set_hung_task_timeout(unsigned int seconds)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char text[16];
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fprintf(stderr, "init: cannot write %s to %s: %m\n", text, path);
-	close(fd);
+	seconds /= 3;
+	snprintf(text, sizeof(text), "%u", seconds < HUNG_TASK_MAX ? seconds : HUNG_TASK_MAX);
+	/* no such file: the kernel does not look for such tasks */
+	write_text(HUNG_TASK, text);
 }
 
-static void copy_to_kernel_log(const char *path)
+static void run_test(struct kmod_ctx *ctx, const struct program *test)
 {
-	FILE *from = fopen(path, "re"), *to = fopen("/dev/kmsg", "we");
-	char line[512];
-
-	while (from && to && fgets(line, sizeof(line), from)) {
-		fputs(line, to);
-		fflush(to);
+	log_mark(test->name, "starts");
+	set_hung_task_timeout(test->seconds);
+	if (!test->load_modules || !load_modules(ctx)) {
+		report("loaded");
+		run(test);
 	}
-	if (from)
-		fclose(from);
-	if (to)
-		fclose(to);
+	/* while a module is in use, other things are as well */
+	if (!unload_modules(ctx))
+		machine_restore(ctx);
+	look_for_leaks();
+	report("end");
+	log_mark(test->name, "is over");
 }
 
-static long microseconds(void)
+static void run_tests(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* A leak is what two scans find unchanged and without a reference, and old enough at the second. */
-static void look_for_leaks(void)
-{
-	long rest = microseconds() + KMEMLEAK_AGE;
-
-	if (access(KMEMLEAK, W_OK))
-		return;
-	write_text(KMEMLEAK, "scan");
-	rest -= microseconds();
-	if (rest > 0)
-		usleep(rest);
-	write_text(KMEMLEAK, "scan");
-	copy_to_kernel_log(KMEMLEAK);
-}
-
-static void test_with_modules(void)
-{
+	struct program test = { .seconds = 24 * 60 * 60, .load_modules = true };
 	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
 
-	if (!ctx) {
-		report("error no libkmod context: %s", strerror(errno));
+	if (!ctx || load_module(ctx, "configfs")) {
+		report("error no libkmod, or no configfs: %s", strerror(errno));
 		return;
 	}
-	if (load_module(ctx, "configfs"))
-		return;
 	mount_at("configfs", "/sys/kernel/config");
-	if (!config.load_modules || !load_modules(ctx)) {
-		report("loaded");
-		run_test();
-	}
-	unload_modules(ctx);
+	machine_note(ctx);
+	snprintf(test.name, sizeof(test.name), "%s", config.test);
+	if (test.name[0])
+		run_test(ctx, &test);
+	else
+		while (channel_next(&test))
+			run_test(ctx, &test);
 	kmod_unref(ctx);
 }
 
@@ -378,17 +332,19 @@ static void __attribute__((noreturn)) end_guest(void)
 
 int main(void)
 {
-	mount_all();
-	set_loopback_up();
+	sigset_t ended;
+
+	sigemptyset(&ended);
+	sigaddset(&ended, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ended, NULL);
+	machine_prepare();
 	read_command_line();
 	set_environment();
-	if (open_tap()) {
+	if (channel_open(config.tap)) {
 		fprintf(stderr, "init: no TAP channel '%s': %m\n", config.tap);
 		end_guest();
 	}
-	test_with_modules();
-	look_for_leaks();
-	report("end");
-	tcdrain(fileno(tap));
+	run_tests();
+	channel_close();
 	end_guest();
 }

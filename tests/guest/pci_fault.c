@@ -58,7 +58,7 @@ static int close_edu(void **state)
 static void needs_reports(void)
 {
 	if (!(told.kinds & (FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT)))
-		skip_because("the IOMMU driver of edu reports no faults: %s",
+		skip_because("faults of edu are not delivered: %s",
 			     faultq_why_text(told.no_unrecoverable));
 }
 

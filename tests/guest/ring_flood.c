@@ -75,7 +75,8 @@ static void flood_faults(uint32_t count)
 
 static void send_fault(uint64_t address)
 {
-	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address), 1);
+	assert_int_equal(mock_unrecoverable(device.mock, fault_way(), MOCK_IOMMU_READ, 5, address),
+			 1);
 }
 
 static uint32_t waiting(void)

@@ -46,7 +46,7 @@ void needs_pasid_requests(void)
 void needs_device_faults(void)
 {
 	if (!kernel_delivers(FAULTQ_KIND_UNRECOVERABLE))
-		skip_because("this kernel has no report of unrecoverable faults with reason and PASID");
+		skip_because("this kernel tells no reason and no PASID of an unrecoverable fault");
 }
 
 /**
