@@ -33,7 +33,7 @@ write_sources() {
 	echo "deb [target=Packages arch=$arch signed-by=$keyring] $base $codename-backports main"
 }
 
-# A candidate comes from RELEASE if that has the package. The machine's own configuration still applies (proxies).
+# A candidate comes from RELEASE, a name or an expression, if that has the package. The machine's own configuration still applies (proxies).
 write_configuration() {
 	local dir=$1 arch=$2 release=$3
 	cat <<-EOF_CONF
@@ -63,9 +63,8 @@ create_archive() {
 	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
 	: >"$dir/status"
 	write_sources "$codename" "$arch" >"$dir/sources.list"
-	for release in "$codename" "$codename-backports"; do
-		write_configuration "$dir" "$arch" "$release" >"$dir/$release.conf"
-	done
+	write_configuration "$dir" "$arch" "/^$codename(|-updates|-security)$/" >"$dir/$codename.conf"
+	write_configuration "$dir" "$arch" "$codename-backports" >"$dir/$codename-backports.conf"
 	say "fetching the package lists of $codename for $arch"
 	APT_CONFIG=$dir/$codename.conf apt-get -qq update >&2 ||
 		die "cannot fetch the package lists of $codename for $arch"

@@ -398,7 +398,7 @@ static void *poll_for_ever(void *data)
 	struct pollfd pfd = { .fd = vm, .events = POLLIN };
 
 	__atomic_store_n((pid_t *)data, gettid(), __ATOMIC_RELEASE);
-	return (void *)(long)(poll(&pfd, 1, -1) == 1 ? pfd.revents : -1);
+	return (void *)(long)(ppoll(&pfd, 1, NULL, NULL) == 1 ? pfd.revents : -1);
 }
 
 static void a_poll_from_before_the_queue_sees_its_first_fault(void **state)
@@ -411,7 +411,7 @@ static void a_poll_from_before_the_queue_sees_its_first_fault(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, poll_for_ever, &task), 0);
 	while (!__atomic_load_n(&task, __ATOMIC_ACQUIRE))
 		sched_yield();
-	wait_until_in(task, SYS_poll);
+	wait_until_in(task, SYS_ppoll);
 	assert_int_equal(abi_queue(vm, 4, ENTRIES, -1, FAULTQ_QUEUE_READ, NULL), 0);
 	fault(1);
 	pthread_join(thread, &events);
