@@ -31,18 +31,6 @@ static_assert(MOCK_IOMMU_WRITE == IOMMU_FAULT_PERM_WRITE);
 static_assert(MOCK_IOMMU_EXEC == IOMMU_FAULT_PERM_EXEC);
 static_assert(MOCK_IOMMU_PRIV == IOMMU_FAULT_PERM_PRIV);
 
-/* The old domain, which the mock knows itself, is an argument since some release. */
-#ifdef MOCK_HAVE_ATTACH_OLD
-#define ERA_ATTACH_OLD	, struct iommu_domain *old
-#else
-#define ERA_ATTACH_OLD
-#endif
-#ifdef MOCK_HAVE_SET_PASID_OLD
-#define ERA_PASID_OLD	, struct iommu_domain *old
-#else
-#define ERA_PASID_OLD
-#endif
-
 static struct mock_domain *to_mock_domain(struct iommu_domain *domain)
 {
 	return container_of(domain, struct mock_domain, domain);
@@ -135,7 +123,13 @@ static int era_attach(struct mock_device *device, struct device *dev, struct moc
 	return 0;
 }
 
-static int era_attach_dev(struct iommu_domain *domain, struct device *dev ERA_ATTACH_OLD)
+/* Where the core tells the old domain, it tells nothing new. */
+#ifdef MOCK_HAVE_ATTACH_OLD
+static int era_attach_dev(struct iommu_domain *domain, struct device *dev,
+			  struct iommu_domain *old)
+#else
+static int era_attach_dev(struct iommu_domain *domain, struct device *dev)
+#endif
 {
 	struct mock_device *device = dev_iommu_priv_get(dev);
 	int ret;
@@ -164,8 +158,12 @@ static int era_attach_pasid(struct mock_device *device, struct device *dev, u32 
 	return ret;
 }
 
-static int era_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
-			     ioasid_t pasid ERA_PASID_OLD)
+#ifdef MOCK_HAVE_SET_PASID_OLD
+static int era_set_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid,
+			     struct iommu_domain *old)
+#else
+static int era_set_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid)
+#endif
 {
 	struct mock_device *device = dev_iommu_priv_get(dev);
 	int ret;

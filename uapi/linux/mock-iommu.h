@@ -71,8 +71,8 @@ struct mock_iommu_bind {
  * translation, mode "pri" raises one page request group for all pages of the
  * DMA that miss (at most 32 at a time), mode "stall" one request for one page,
  * mode "none" an unrecoverable fault. SUCCESS makes the engine try the page
- * again, any other answer ends the DMA. A PASID that has no address space of its
- * own uses that of the device.
+ * again, any other answer ends the DMA. A PASID that never had an address space
+ * of its own uses that of the device; one that lost it is blocked.
  *
  * Errors: EINVAL length or access, or a PASID out of range. EBUSY 1024 DMAs of
  * this file are under way or not collected.
