@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # lib.sh sets the names of places
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # archive.sh: packages of other Debian releases and architectures than the machine's own; to be sourced after
@@ -12,6 +12,7 @@ machine_codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
 # Debian's archives as the machine's own apt knows them, one a line: URI RELEASE, such as bookworm-security.
 machine_archives() {
+	# shellcheck disable=SC2016 # apt's variables
 	env -u APT_CONFIG apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
 		"Created-By: Packages" "Origin: Debian" "Component: main" | sort -u
 }
@@ -93,7 +94,7 @@ use_archive() {
 
 # Whether use_archive would have to fetch lists.
 have_archive() {
-	[ "$1" = "$(machine_codename)" ] && [ "$2" = "$(dpkg --print-architecture)" ] ||
+	[ "$1-$2" = "$(machine_codename)-$(dpkg --print-architecture)" ] ||
 		[ -e "$cache/apt/${1%-backports}-$2/.complete" ]
 }
 
