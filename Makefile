@@ -54,6 +54,7 @@ dkms:
 
 clean:
 	rm -rf build
+	[ ! -e $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C lib clean
 	$(MAKE) -C tools clean
 
