@@ -41,17 +41,26 @@ static int setup_all(void **state)
 	return map_group_setup(state);
 }
 
-static unsigned long free_bytes(void)
+/* The sum of the numbers in a file of lines, of those that look like FORMAT. */
+static unsigned long sum_of(const char *path, const char *format)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long kib = 0;
-	char line[128];
+	FILE *file = fopen(path, "re");
+	unsigned long number, sum = 0;
+	char line[256];
 
 	assert_non_null(file);
-	while (!kib && fgets(line, sizeof(line), file))
-		sscanf(line, "MemFree: %lu kB", &kib);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &number) == 1)
+			sum += number;
 	fclose(file);
-	return kib * 1024;
+	return sum;
+}
+
+/* Also what is kept free for one CPU, which can be many huge pages. */
+static unsigned long free_bytes(void)
+{
+	return sum_of("/proc/meminfo", "MemFree: %lu kB") * 1024 +
+	       sum_of("/proc/zoneinfo", " count: %lu") * PAGE;
 }
 
 static unsigned long charged_bytes(void)

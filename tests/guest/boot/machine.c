@@ -113,8 +113,16 @@ static void set_loopback_up(void)
 	close(fd);
 }
 
+/* As on a host: a kernel with as little memory as a guest has switches them off. */
+static void set_huge_pages(void)
+{
+	if (write_text("/sys/kernel/mm/transparent_hugepage/enabled", "always"))
+		fprintf(stderr, "init: no transparent huge pages: %m\n");
+}
+
 /**
- * machine_prepare() - mount what programs expect, and bring the loopback interface up
+ * machine_prepare() - mount what programs expect, and make the kernel as a host's: the loopback
+ * interface is up, huge pages are used
  */
 void machine_prepare(void)
 {
@@ -127,6 +135,7 @@ void machine_prepare(void)
 	for (size_t i = 0; i < ARRAY_SIZE(scratch); i++)
 		mount_at("tmpfs", scratch[i]);
 	set_loopback_up();
+	set_huge_pages();
 }
 
 static void empty_scratch(void)
