@@ -6,7 +6,7 @@
 #   make check LANE=debug-6.1 T='ring*'
 #   make soak LANE=...       the full counts
 #   make                     the modules (KDIR or KVER chooses the kernel), library, command
-#   sudo make install        library, command, headers, man pages, udev rule
+#   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
 
 KVER	?= $(shell uname -r)
@@ -17,7 +17,7 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak lanes lint install dkms clean help
+.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms clean help
 
 all: modules tools
 
@@ -48,6 +48,10 @@ lint:
 install: tools
 	$(MAKE) -C lib install
 	$(MAKE) -C tools install
+
+uninstall:
+	$(MAKE) -C lib uninstall
+	$(MAKE) -C tools uninstall
 
 dkms:
 	@scripts/dkms-test
