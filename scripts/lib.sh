@@ -30,7 +30,7 @@ list_lanes() {
 	local file
 	for file in "$top"/tests/lanes/*; do
 		case ${file##*/} in
-		*.config) continue ;;
+		*.config | *.machine) continue ;;
 		esac
 		[ "$1" != stock ] || grep -qx 'lane_stock=yes' "$file" || continue
 		echo "${file##*/}"
@@ -44,6 +44,8 @@ load_lane() {
 	lane_suite=		# the Debian release that the kernel comes from
 	lane_stock=no		# yes: a kernel that Debian ships; belongs to "all lanes"
 	lane_package=		# the meta package of such a kernel
+	lane_needs=		# purposes of scripts/install-deps
+	lane_compiler=		# arguments of scripts/package-root: a compiler other than the machine's
 	lane_debug_kernel=	# or: the version that scripts/debug-kernel builds
 	lane_qemu=()		# QEMU: program, machine, devices
 	lane_console=ttyS0	# the guest's first serial port: kernel log
@@ -60,7 +62,7 @@ load_lane() {
 
 # Reads what scripts/kernel wrote for the lane that is loaded.
 load_kernel() {
-	kernel_version='' kernel_release='' kernel_image='' kernel_root='' kernel_build=''
+	kernel_version='' kernel_release='' kernel_image='' kernel_root='' kernel_build='' kernel_tools=''
 	[ -f "$build/$lane/kernel.env" ] || die "lane $lane has no kernel yet: run scripts/guest-image $lane"
 	# shellcheck source=/dev/null
 	. "$build/$lane/kernel.env"
