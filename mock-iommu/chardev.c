@@ -309,7 +309,6 @@ static const struct file_operations mock_fops = {
 	.release	= mock_release,
 	.unlocked_ioctl	= mock_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	.llseek		= no_llseek,
 };
 
 static struct miscdevice mock_misc = {

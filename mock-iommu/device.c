@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "compat/era.h"
 #include "mock.h"
 
 static DEFINE_SPINLOCK(device_list_lock);
@@ -25,6 +26,7 @@ static void device_release(struct kref *ref)
 	struct mock_device *device = container_of(ref, struct mock_device, ref);
 
 	mock_instance_put(device->instance);
+	xa_destroy(&device->pasids);
 	kvfree(device->answers);
 	kfree(device);
 }
@@ -52,9 +54,10 @@ static struct mock_device *device_alloc(struct mock_instance *instance, const ch
 	mock_instance_get(instance);
 	device->instance = instance;
 	device->settings = *settings;
-	snprintf(device->name, sizeof(device->name), "%s-%s", instance->name, name);
+	scnprintf(device->name, sizeof(device->name), "%s-%s", instance->name, name);
 	init_rwsem(&device->life);
 	spin_lock_init(&device->attach_lock);
+	xa_init_flags(&device->pasids, XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&device->dmas);
 	INIT_LIST_HEAD(&device->starved);
 	for (i = 0; i < MOCK_BUCKETS; i++)
@@ -101,13 +104,13 @@ static int device_add_platform(struct mock_device *device)
 	device->pdev = platform_device_alloc(device->name, PLATFORM_DEVID_NONE);
 	if (!device->pdev)
 		return -ENOMEM;
+	ret = mock_era_prepare(device);
+	if (ret)
+		goto err_put;
 	device_list_add(device);
 	ret = platform_device_add(device->pdev);
-	if (ret) {
-		device_list_del(device);
-		platform_device_put(device->pdev);
-		return ret;
-	}
+	if (ret)
+		goto err_list;
 	/* The core says nothing when it cannot probe it or has no domain for it. */
 	if (!device->domain) {
 		platform_device_unregister(device->pdev);
@@ -115,6 +118,13 @@ static int device_add_platform(struct mock_device *device)
 		return -ENOMEM;
 	}
 	return 0;
+
+err_list:
+	device_list_del(device);
+	mock_era_unprepare(device);
+err_put:
+	platform_device_put(device->pdev);
+	return ret;
 }
 
 /**
@@ -230,7 +240,7 @@ struct mock_device *mock_device_of(struct device *dev)
  * @device: the device
  * @domain: the new one, or NULL
  *
- * When it returns, the old one is out of use. A FAILURE is forgotten.
+ * When it returns, no access uses the old one. A FAILURE is forgotten.
  */
 void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
 {
@@ -241,8 +251,57 @@ void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
 	changed = device->domain != domain;
 	device->domain = domain;
 	spin_unlock_irqrestore(&device->attach_lock, flags);
-	if (!changed)
-		return;
+	if (changed)
+		mock_device_resume_requests(device);
+}
+
+/**
+ * mock_device_attach_pasid() - change the domain of a PASID
+ * @device: the device
+ * @pasid: the PASID
+ * @domain: the new one
+ *
+ * When it returns, no access uses the old one. It does not fail when there is one.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mock_device_attach_pasid(struct mock_device *device, u32 pasid, struct mock_domain *domain)
+{
+	unsigned long flags;
+	int ret;
+
+	ret = xa_reserve_irq(&device->pasids, pasid, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret;
+	spin_lock_irqsave(&device->attach_lock, flags);
+	xa_store(&device->pasids, pasid, domain, 0);
+	spin_unlock_irqrestore(&device->attach_lock, flags);
+	return 0;
+}
+
+/**
+ * mock_device_domain() - find the domain of an access
+ * @device: the device; what is attached to it cannot change meanwhile
+ * @access: with or without MOCK_IOMMU_PASID
+ * @pasid: with that
+ *
+ * Return: the domain or NULL.
+ */
+struct mock_domain *mock_device_domain(struct mock_device *device, u32 access, u32 pasid)
+{
+	struct mock_domain *domain = NULL;
+
+	if (access & MOCK_IOMMU_PASID)
+		domain = xa_load(&device->pasids, pasid);
+	return domain ?: device->domain;
+}
+
+/**
+ * mock_device_resume_requests() - forget a FAILURE
+ * @device: the device
+ */
+void mock_device_resume_requests(struct mock_device *device)
+{
 	spin_lock(&device->instance->lock);
 	device->requests_on = true;
 	spin_unlock(&device->instance->lock);
@@ -251,22 +310,25 @@ void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
 /**
  * mock_device_access() - one access of a device, through whatever is attached
  * @device: the device
- * @access: MOCK_IOMMU_READ or _WRITE, with _EXEC
+ * @access: MOCK_IOMMU_READ or _WRITE, with _EXEC, _PASID
+ * @pasid: with MOCK_IOMMU_PASID
  * @iova: first address
  * @buffer: the device's side
  * @length: bytes, within one page; 0: translate only
  *
  * Return: how it went.
  */
-enum mock_access mock_device_access(struct mock_device *device, u32 access, u64 iova,
-				    void *buffer, size_t length)
+enum mock_access mock_device_access(struct mock_device *device, u32 access, u32 pasid,
+				    u64 iova, void *buffer, size_t length)
 {
 	enum mock_access result = MOCK_ACCESS_BLOCKED;
+	struct mock_domain *domain;
 	unsigned long flags;
 
 	spin_lock_irqsave(&device->attach_lock, flags);
-	if (device->domain)
-		result = mock_domain_access(device->domain, access, iova, buffer, length);
+	domain = mock_device_domain(device, access, pasid);
+	if (domain)
+		result = mock_domain_access(domain, access, iova, buffer, length);
 	spin_unlock_irqrestore(&device->attach_lock, flags);
 	return result;
 }

@@ -231,7 +231,7 @@ static enum mock_access engine_move_page(struct mock_dma *dma)
 			      dma->length - dma->done);
 	enum mock_access result;
 
-	result = mock_device_access(dma->device, dma->access, iova,
+	result = mock_device_access(dma->device, dma->access, dma->pasid, iova,
 				    dma->buffer + dma->done, length);
 	if (result == MOCK_ACCESS_DONE) {
 		dma->done += length;
@@ -276,7 +276,8 @@ static unsigned int engine_missing(struct mock_dma *dma)
 	enum mock_access result;
 
 	for (;; page += PAGE_SIZE) {
-		result = mock_device_access(dma->device, dma->access, page, NULL, 0);
+		result = mock_device_access(dma->device, dma->access, dma->pasid, page,
+					    NULL, 0);
 		if (result == MOCK_ACCESS_MISS || result == MOCK_ACCESS_DENIED)
 			dma->group->address[count++] = page;
 		if (count == most || page == last)
@@ -387,15 +388,17 @@ static void engine_report(struct work_struct *work)
 	struct mock_device *device = dma->device;
 	struct mock_iommu_unrecoverable fault = {
 		.access = dma->access,
-		.reason = dma->denied ? IOMMU_FAULT_REASON_PERMISSION :
-					IOMMU_FAULT_REASON_PTE_FETCH,
+		.reason = dma->denied ? MOCK_REASON_PERMISSION :
+					MOCK_REASON_PTE_FETCH,
 		.pasid = dma->pasid,
 		.address = dma->iova + dma->done,
 	};
 
-	if (device->settings.fault_by_domain)
+	if (device->settings.fault_by_domain ||
+	    mock_fault_report(device, &fault) == -EOPNOTSUPP) {
 		fault.flags = MOCK_IOMMU_VIA_DOMAIN;
-	mock_fault_report(device, &fault);
+		mock_fault_report(device, &fault);
+	}
 
 	spin_lock(&device->instance->lock);
 	dma->faulted = true;

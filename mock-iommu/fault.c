@@ -29,12 +29,14 @@ static int fault_report_domain(struct mock_device *device,
 {
 	bool anonymous = fault->flags & MOCK_IOMMU_NO_DEVICE;
 	bool write = fault->access & MOCK_IOMMU_WRITE;
+	struct mock_domain *domain;
 	unsigned long flags;
 	int ret = -ENXIO;
 
 	spin_lock_irqsave(&device->attach_lock, flags);
-	if (device->domain && device->domain->domain.type == IOMMU_DOMAIN_UNMANAGED) {
-		ret = report_iommu_fault(&device->domain->domain,
+	domain = mock_device_domain(device, fault->access, fault->pasid);
+	if (domain && domain->domain.type == IOMMU_DOMAIN_UNMANAGED) {
+		ret = report_iommu_fault(&domain->domain,
 					 anonymous ? NULL : &device->pdev->dev,
 					 fault->address,
 					 write ? IOMMU_FAULT_WRITE : IOMMU_FAULT_READ);
@@ -70,7 +72,7 @@ int mock_fault_report(struct mock_device *device,
 		if (fault->flags & MOCK_IOMMU_VIA_DOMAIN)
 			ret = fault_report_domain(device, fault);
 		else
-			ret = mock_era_report_fault(&device->pdev->dev, fault);
+			ret = mock_era_report_fault(device, fault);
 	}
 	up_read(&device->life);
 	if (!ret || ret == -EIO)

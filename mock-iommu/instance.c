@@ -44,7 +44,7 @@ struct mock_instance *mock_instance_create(const char *name, unsigned int depth,
 	ret = iommu_device_sysfs_add(&instance->iommu, NULL, NULL, "%s", instance->name);
 	if (ret)
 		goto err_workqueue;
-	ret = mock_era_register(&instance->iommu);
+	ret = mock_era_register(instance);
 	if (ret)
 		goto err_sysfs;
 	return instance;
@@ -64,7 +64,7 @@ err_free:
  */
 void mock_instance_destroy(struct mock_instance *instance)
 {
-	mock_era_unregister(&instance->iommu);
+	mock_era_unregister(instance);
 	iommu_device_sysfs_remove(&instance->iommu);
 	destroy_workqueue(instance->reports);
 	mock_instance_put(instance);

@@ -6,11 +6,12 @@
  *   chardev ─▶ device, engine, inject, request      compat ─▶ ops ─▶ domain
  *
  * Locks, from the outside in:
- *   mock_device.life         read while the struct device is used for a report;
- *                            taken for writing only to clear @live
+ *   mock_device.life         read across a report; taken for writing to change what a
+ *                            report must not meet half-way: @live, and in compat what
+ *                            is attached and whether page requests are on
  *   mock_instance.lock       all that changes in an instance and its devices, but
  *                            for the next two; process context
- *   mock_device.attach_lock  the device's domain; held across an access, so that a
+ *   mock_device.attach_lock  the device's domains; held across an access, so that a
  *                            domain that was detached is no longer in use; any context
  *   mock_domain.tlb_lock     the IOTLB; held across an access, so that none is in
  *                            flight when an invalidation returns; any context
@@ -50,11 +51,16 @@
 				 MOCK_IOMMU_EXEC | MOCK_IOMMU_PRIV)
 #define MOCK_ACCESS_MASK	(MOCK_PERMISSIONS | MOCK_IOMMU_PASID)
 
+/* Of enum iommu_fault_reason, which not every kernel has. */
+#define MOCK_REASON_PTE_FETCH	5
+#define MOCK_REASON_PERMISSION	6
+
 /**
  * struct mock_instance - an IOMMU: what its devices share
  * @ref: the configuration while it is live, and each device
  * @name: in sysfs, "mock-" and the name in configfs
  * @iommu: for the IOMMU core
+ * @iopf: the core's queue of its devices' page requests, where a kernel has one
  * @depth: places of the page request queue
  * @free_on_report: a place is free when the group was reported, not when answered
  * @reports: ordered; the engines' reports, as one queue thread makes them
@@ -67,6 +73,7 @@ struct mock_instance {
 	struct kref ref;
 	char name[MOCK_IOMMU_NAME_SIZE];
 	struct iommu_device iommu;
+	struct iopf_queue *iopf;
 	unsigned int depth;
 	bool free_on_report;
 	struct workqueue_struct *reports;
@@ -143,8 +150,11 @@ struct mock_answer {
  * @life: see the top of this file
  * @live: between creation and destruction; cleared with @life and the instance's
  *	lock held
- * @attach_lock: guards @domain
+ * @requests_wanted: by how many the IOMMU core wants page requests, where it says;
+ *	changes with @life held for writing
+ * @attach_lock: guards @domain and @pasids
  * @domain: what the IOMMU core attached
+ * @pasids: what it attached to a PASID, where it can
  * @dmas: DMAs under way
  * @starved: those of them that wait for credits or a group index
  * @outstanding: groups that wait for an answer, by group index
@@ -172,9 +182,11 @@ struct mock_device {
 
 	struct rw_semaphore life;
 	bool live;
+	unsigned int requests_wanted;
 
 	spinlock_t attach_lock;	/* see the top of this file */
 	struct mock_domain *domain;
+	struct xarray pasids;
 
 	struct list_head dmas;
 	struct list_head starved;
@@ -357,8 +369,11 @@ void mock_device_put(struct mock_device *device);
 struct mock_device *mock_device_find(const char *name);
 struct mock_device *mock_device_of(struct device *dev);
 void mock_device_attach(struct mock_device *device, struct mock_domain *domain);
-enum mock_access mock_device_access(struct mock_device *device, u32 access, u64 iova,
-				    void *buffer, size_t length);
+int mock_device_attach_pasid(struct mock_device *device, u32 pasid, struct mock_domain *domain);
+struct mock_domain *mock_device_domain(struct mock_device *device, u32 access, u32 pasid);
+void mock_device_resume_requests(struct mock_device *device);
+enum mock_access mock_device_access(struct mock_device *device, u32 access, u32 pasid,
+				    u64 iova, void *buffer, size_t length);
 int mock_device_state(struct mock_device *device, struct mock_iommu_state *state);
 
 /* domain.c: page table and IOTLB. */

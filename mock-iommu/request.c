@@ -287,7 +287,7 @@ int mock_group_report(struct mock_group *group)
 	for (i = 0; device->live && i < group->count; i++) {
 		request.address = group->address[i];
 		request.last = i == group->count - 1;
-		ret = mock_era_report_request(&device->pdev->dev, &request);
+		ret = mock_era_report_request(device, &request);
 		if (ret)
 			refused++;
 	}

@@ -106,6 +106,16 @@ required_candidate() {
 	echo "$version"
 }
 
+# What PACKAGE=VERSION depends on, one name a line; of alternatives the first.
+dependencies() {
+	apt-cache show "$1" | sed -n 's/^Depends: //p' | head -n 1 | tr ',' '\n' | sed 's/^ *//; s/[ :].*//'
+}
+
+# What PACKAGE=VERSION, which has nothing in it, leads to: the first that it depends on whose name begins with PREFIX.
+led_to() {
+	dependencies "$1" | grep -m 1 "^$2" || die "$1 leads to no $2*"
+}
+
 # Downloads NAME=VERSION... into DIR.
 download() {
 	local dir=$1

@@ -41,12 +41,14 @@ list_lanes() {
 load_lane() {
 	lane=$1
 	lane_arch=		# Debian's name of the architecture
+	lane_triplet=		# the compilers' name of it
 	lane_suite=		# the Debian release that the kernel comes from
 	lane_stock=no		# yes: a kernel that Debian ships; belongs to "all lanes"
 	lane_package=		# the meta package of such a kernel
 	lane_needs=		# purposes of scripts/install-deps
 	lane_compiler=		# arguments of scripts/package-root: a compiler other than the machine's
-	lane_debug_kernel=	# or: the version that scripts/debug-kernel builds
+	lane_libraries=		# the same: what programs are built against, if not the machine's own libraries
+	lane_source=		# or: the source package of a kernel that scripts/debug-kernel builds
 	lane_qemu=()		# QEMU: program, machine, devices
 	lane_console=ttyS0	# the guest's first serial port: kernel log
 	lane_tap=ttyS1		# its second one: TAP
@@ -63,10 +65,23 @@ load_lane() {
 # Reads what scripts/kernel wrote for the lane that is loaded.
 load_kernel() {
 	kernel_version='' kernel_release='' kernel_image='' kernel_root='' kernel_build='' kernel_tools=''
+	guest_libraries=''
 	[ -f "$build/$lane/kernel.env" ] || die "lane $lane has no kernel yet: run scripts/guest-image $lane"
 	# shellcheck source=/dev/null
 	. "$build/$lane/kernel.env"
 	[ -e "$kernel_image" ] || die "the kernel of lane $lane is gone from the cache: run scripts/guest-image $lane"
+}
+
+# What stands before the names of the compiler and its tools, for the architecture of the lane that is loaded.
+cross() { [ "$lane_arch" = "$(dpkg --print-architecture)" ] || echo "$lane_triplet-"; }
+
+# kernel_make ARGUMENT...: the kernel's own build, for modules, with its compiler. BTF would need the kernel's vmlinux,
+# which is not in its packages.
+kernel_make() {
+	local cross
+	cross=$(cross)
+	PATH=${kernel_tools:+$kernel_tools:}$PATH make -C "$kernel_build" ${cross:+"CROSS_COMPILE=$cross"} \
+		CONFIG_DEBUG_INFO_BTF_MODULES='' "$@"
 }
 
 # The candidate version of a package in the machine's own apt configuration; empty if there is none.

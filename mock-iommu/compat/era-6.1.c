@@ -35,6 +35,8 @@ static_assert(MOCK_IOMMU_READ == IOMMU_FAULT_PERM_READ);
 static_assert(MOCK_IOMMU_WRITE == IOMMU_FAULT_PERM_WRITE);
 static_assert(MOCK_IOMMU_EXEC == IOMMU_FAULT_PERM_EXEC);
 static_assert(MOCK_IOMMU_PRIV == IOMMU_FAULT_PERM_PRIV);
+static_assert(MOCK_REASON_PTE_FETCH == IOMMU_FAULT_REASON_PTE_FETCH);
+static_assert(MOCK_REASON_PERMISSION == IOMMU_FAULT_REASON_PERMISSION);
 
 static struct mock_domain *to_mock_domain(struct iommu_domain *domain)
 {
@@ -193,13 +195,13 @@ static void era_quiesce(void)
 
 /**
  * mock_era_register() - make the IOMMU core know an instance
- * @iommu: its part of the instance, in sysfs already
+ * @instance: the instance; its iommu device is in sysfs already
  *
  * Return: 0.
  */
-int mock_era_register(struct iommu_device *iommu)
+int mock_era_register(struct mock_instance *instance)
 {
-	iommu->ops = &era_ops;
+	instance->iommu.ops = &era_ops;
 	mutex_lock(&era_lock);
 	if (!era_instances++) {
 		era_saved = platform_bus_type.iommu_ops;
@@ -211,9 +213,9 @@ int mock_era_register(struct iommu_device *iommu)
 
 /**
  * mock_era_unregister() - undo mock_era_register()
- * @iommu: as there; none of its devices is left
+ * @instance: the instance; none of its devices is left
  */
-void mock_era_unregister(struct iommu_device *iommu)
+void mock_era_unregister(struct mock_instance *instance)
 {
 	mutex_lock(&era_lock);
 	if (!--era_instances) {
@@ -224,13 +226,34 @@ void mock_era_unregister(struct iommu_device *iommu)
 }
 
 /**
+ * mock_era_prepare() - make the IOMMU core find the mock when a device is added
+ * @device: its platform device is about to be added
+ *
+ * It finds the mock by the bus.
+ *
+ * Return: 0.
+ */
+int mock_era_prepare(struct mock_device *device)
+{
+	return 0;
+}
+
+/**
+ * mock_era_unprepare() - undo mock_era_prepare()
+ * @device: its platform device could not be added
+ */
+void mock_era_unprepare(struct mock_device *device)
+{
+}
+
+/**
  * mock_era_report_request() - report a page request to the IOMMU core
- * @dev: whose it is; must not go away meanwhile
+ * @device: whose it is, live
  * @request: the request
  *
  * Return: 0, or -EIO: then nobody will answer it.
  */
-int mock_era_report_request(struct device *dev, const struct mock_request *request)
+int mock_era_report_request(struct mock_device *device, const struct mock_request *request)
 {
 	struct iommu_fault_event event = {
 		.fault.type = IOMMU_FAULT_PAGE_REQ,
@@ -250,17 +273,18 @@ int mock_era_report_request(struct device *dev, const struct mock_request *reque
 		prm->flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
 		prm->pasid = request->pasid;
 	}
-	return iommu_report_device_fault(dev, &event) ? -EIO : 0;
+	return iommu_report_device_fault(&device->pdev->dev, &event) ? -EIO : 0;
 }
 
 /**
  * mock_era_report_fault() - report an unrecoverable fault of a device
- * @dev: whose it is; must not go away meanwhile
+ * @device: whose it is, live
  * @fault: the fault, as for injection
  *
  * Return: 0, -EOPNOTSUPP where the kernel has no such report, or -EIO: nobody took it.
  */
-int mock_era_report_fault(struct device *dev, const struct mock_iommu_unrecoverable *fault)
+int mock_era_report_fault(struct mock_device *device,
+			  const struct mock_iommu_unrecoverable *fault)
 {
 	struct iommu_fault_event event = {
 		.fault.type = IOMMU_FAULT_DMA_UNRECOV,
@@ -283,5 +307,5 @@ int mock_era_report_fault(struct device *dev, const struct mock_iommu_unrecovera
 		out->flags |= IOMMU_FAULT_UNRECOV_PASID_VALID;
 		out->pasid = fault->pasid;
 	}
-	return iommu_report_device_fault(dev, &event) ? -EIO : 0;
+	return iommu_report_device_fault(&device->pdev->dev, &event) ? -EIO : 0;
 }

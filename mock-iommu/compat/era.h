@@ -10,12 +10,18 @@
 #include <linux/iommu.h>
 #include <linux/mock-iommu.h>
 
+struct mock_device;
+struct mock_instance;
 struct mock_request;
 
-int mock_era_register(struct iommu_device *iommu);
-void mock_era_unregister(struct iommu_device *iommu);
+int mock_era_register(struct mock_instance *instance);
+void mock_era_unregister(struct mock_instance *instance);
 
-int mock_era_report_request(struct device *dev, const struct mock_request *request);
-int mock_era_report_fault(struct device *dev, const struct mock_iommu_unrecoverable *fault);
+int mock_era_prepare(struct mock_device *device);
+void mock_era_unprepare(struct mock_device *device);
+
+int mock_era_report_request(struct mock_device *device, const struct mock_request *request);
+int mock_era_report_fault(struct mock_device *device,
+			  const struct mock_iommu_unrecoverable *fault);
 
 #endif

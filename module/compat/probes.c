@@ -4,6 +4,8 @@
  * section alone and defines FQ_HAVE_NAME where that works. Releases named here are
  * mainline's; a stable kernel may differ, which is why nobody asks for its version.
  */
+#define SUPPORTED "it supports Linux 6.1 to 6.8 and 6.11 to 7.3"
+
 #include <linux/device.h>
 #include <linux/eventfd.h>
 #include <linux/iommu.h>

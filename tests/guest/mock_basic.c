@@ -23,6 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <faultq.h>
+
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -542,15 +545,21 @@ static void old_answers_are_dropped(void **state)
 	assert_int_equal(mock_response(bound, MOCK_IOMMU_NOWAIT, &response), -EAGAIN);
 }
 
+/* What a fault of a device comes to that nobody takes: some kernels do not have those. */
+static int device_fault(void)
+{
+	return kernel_delivers(FAULTQ_KIND_UNRECOVERABLE) ? 0 : -EOPNOTSUPP;
+}
+
 static void faults_that_nobody_takes(void **state)
 {
 	const uint32_t domain = MOCK_IOMMU_VIA_DOMAIN;
 	struct mock_iommu_state counters;
-	int fd = bound;
+	int fd = bound, none = device_fault();
 
 	(void)state;
-	assert_int_equal(mock_unrecoverable(fd, 0, MOCK_IOMMU_WRITE, 5, 0x1000), 0);
-	assert_int_equal(mock_unrecoverable(fd, MOCK_IOMMU_NO_ADDRESS, 0, 8, 0), 0);
+	assert_int_equal(mock_unrecoverable(fd, 0, MOCK_IOMMU_WRITE, 5, 0x1000), none);
+	assert_int_equal(mock_unrecoverable(fd, MOCK_IOMMU_NO_ADDRESS, 0, 8, 0), none);
 	assert_int_equal(mock_unrecoverable(fd, 0, 0, 9, 0), -EINVAL);
 	assert_int_equal(mock_unrecoverable(fd, 0x20, 0, 0, 0), -EINVAL);
 	assert_int_equal(mock_unrecoverable(fd, MOCK_IOMMU_HARD_IRQ, 0, 0, 0), -EINVAL);
@@ -560,7 +569,7 @@ static void faults_that_nobody_takes(void **state)
 	assert_int_equal(mock_unrecoverable(fd, domain, 0, 0, 0), -ENXIO);
 	assert_int_equal(mock_unrecoverable(fd, domain | MOCK_IOMMU_HARD_IRQ, 0, 0, 0), -ENXIO);
 	assert_int_equal(mock_state(fd, &counters), 0);
-	assert_int_equal(counters.faults, 2);
+	assert_int_equal(counters.faults, none ? 0 : 2);
 }
 
 static void on_alarm(int signal)
@@ -612,6 +621,7 @@ static void text_of_injection(void **state)
 {
 	struct mock_iommu_state counters;
 	char value[PAGE];
+	int fault = device_fault();
 
 	(void)state;
 	assert_int_equal(mock_set("i0", "d0", "inject", "\n"), -EINVAL);
@@ -625,10 +635,10 @@ static void text_of_injection(void **state)
 	assert_int_equal(mock_set("i0", "d0", "inject",
 				  "request addr=0x1000 perm=rwxp group=3 last pasid=5\n"), 0);
 	assert_int_equal(mock_set("i0", "d0", "inject",
-				  "unrecoverable addr=0x1000 perm=w reason=5 fetch=0x10"), 0);
+				  "unrecoverable addr=0x1000 perm=w reason=5 fetch=0x10"), fault);
 	assert_int_equal(mock_state(bound, &counters), 0);
 	assert_int_equal(counters.refused, 1);
-	assert_int_equal(counters.faults, 1);
+	assert_int_equal(counters.faults, fault ? 0 : 1);
 	assert_int_equal(mock_get("i0", "d0", "state", value, sizeof(value)), 0);
 	assert_non_null(strstr(value, "\nrefused 1\n"));
 	assert_attribute("i0", NULL, "state", "queue_used 0\nqueue_depth 256\nunanswered 0");
@@ -726,11 +736,19 @@ static void a_waiter_is_woken_when_the_device_goes(void **state)
 
 static atomic_bool stop;
 static atomic_ulong uses;
+static int expected_fault;	/* as device_fault() says */
 
 /* Errors that a device that comes and goes may cause. */
 static bool expected(int ret)
 {
 	return ret >= 0 || ret == -ENODEV || ret == -EAGAIN;
+}
+
+static bool raise_fault(int fd)
+{
+	int ret = mock_unrecoverable(fd, 0, 1, 5, 0x1000);
+
+	return ret == expected_fault || expected(ret);
 }
 
 static bool use_device(int fd, unsigned int turn)
@@ -747,7 +765,7 @@ static bool use_device(int fd, unsigned int turn)
 	case 2:
 		return expected(mock_page_request(fd, MOCK_IOMMU_LAST, 1, turn, 0, 0x1000));
 	case 3:
-		return expected(mock_unrecoverable(fd, 0, 1, 5, 0x1000));
+		return raise_fault(fd);
 	case 4:
 		return expected(mock_response(fd, MOCK_IOMMU_NOWAIT, &response));
 	default:
@@ -793,6 +811,7 @@ static void devices_come_and_go_under_load(void **state)
 	void *result;
 
 	(void)state;
+	expected_fault = device_fault();
 	atomic_store(&stop, false);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL,

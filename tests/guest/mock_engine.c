@@ -21,6 +21,7 @@
 
 #include <faultq.h>
 
+#include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
 
@@ -265,9 +266,11 @@ static void the_largest_dma(void **state)
 static void a_request_carries_its_pasid(void **state)
 {
 	struct faultq_record record;
-	int tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
+	int tag;
 
 	(void)state;
+	needs_pasid_requests();
+	tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
 	assert_int_equal(next(&record), 1);
 	assert_int_equal(record.flags & FAULTQ_RECORD_PASID, FAULTQ_RECORD_PASID);
 	assert_int_equal(record.pasid, 9);
@@ -275,6 +278,26 @@ static void a_request_carries_its_pasid(void **state)
 	answer(record.cookie, FAULTQ_SUCCESS);
 	assert_int_equal(finish(tag, back).status, MOCK_IOMMU_DMA_DONE);
 	assert_int_equal(counters().unmatched, 0);
+}
+
+/* Where it would have to be attached to a PASID, the IOMMU core does not take it. */
+static void a_request_for_an_unattached_pasid_is_refused(void **state)
+{
+	int tag;
+
+	(void)state;
+	if (kernel_delivers(FAULTQ_KIND_PASID_REQUEST))
+		skip_because("this kernel delivers page requests of any PASID");
+	tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
+	assert_int_equal(finish(tag, back).status, MOCK_IOMMU_DMA_INVALID);
+	assert_queue_empty();
+	assert_int_equal(counters().refused, 1);
+	assert_int_equal(counters().answered, 0);
+	assert_int_equal(counters().outstanding, 0);
+
+	map(IOVA, PAGE, RW);
+	tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
+	assert_int_equal(finish(tag, back).status, MOCK_IOMMU_DMA_DONE);
 }
 
 static void credits_bound_what_is_outstanding(void **state)
@@ -482,6 +505,19 @@ static void devices_share_the_queue(void **state)
  * none
  */
 
+/* A fault of the device tells why, and the PASID; where it comes by the domain, it does not. */
+static void assert_unrecoverable(const struct faultq_record *record, uint32_t reason,
+				 uint32_t pasid)
+{
+	bool known = kernel_delivers(FAULTQ_KIND_UNRECOVERABLE);
+
+	assert_int_equal(record->type, FAULTQ_UNRECOVERABLE);
+	assert_int_equal(!!(record->flags & FAULTQ_RECORD_REASON), known);
+	assert_int_equal(record->reason, known ? reason : 0);
+	assert_int_equal(record->pasid, known ? pasid : 0);
+	assert_int_equal(record->perm, FAULTQ_PERM_WRITE);
+}
+
 static void a_miss_is_unrecoverable(void **state)
 {
 	struct faultq_record record;
@@ -490,16 +526,13 @@ static void a_miss_is_unrecoverable(void **state)
 	(void)state;
 	assert_ends(tag, MOCK_IOMMU_DMA_FAULT, 0, 0);
 	assert_int_equal(next(&record), 1);
-	assert_int_equal(record.type, FAULTQ_UNRECOVERABLE);
-	assert_int_equal(record.reason, FAULTQ_REASON_NOT_MAPPED);
+	assert_unrecoverable(&record, FAULTQ_REASON_NOT_MAPPED, 3);
 	assert_int_equal(record.address, IOVA + 5);
-	assert_int_equal(record.perm, FAULTQ_PERM_WRITE);
-	assert_int_equal(record.pasid, 3);
 
 	map(IOVA, PAGE, FAULTQ_MAP_READ);
 	assert_ends(start(MOCK_IOMMU_WRITE, IOVA + 7, 1), MOCK_IOMMU_DMA_FAULT, 0, 0);
 	assert_int_equal(next(&record), 1);
-	assert_int_equal(record.reason, FAULTQ_REASON_PERMISSION);
+	assert_unrecoverable(&record, FAULTQ_REASON_PERMISSION, 0);
 	assert_int_equal(record.address, IOVA + 7);
 	assert_int_equal(counters().faults, 2);
 }
@@ -709,6 +742,26 @@ static void injected_requests_are_answered(void **state)
 	struct faultq_record records[32];
 
 	(void)state;
+	assert_int_equal(mock_page_request(device, 0, MOCK_IOMMU_READ, 700, 0, IOVA), 1);
+	assert_queue_empty();
+	assert_int_equal(mock_page_request(device, MOCK_IOMMU_LAST, MOCK_IOMMU_WRITE, 700, 0,
+					   IOVA + PAGE), 1);
+	assert_int_equal(next(records), 2);
+	assert_int_equal(records[0].group, 700);
+	answer(records[0].cookie, FAULTQ_INVALID);
+	assert_int_equal(mock_response(device, 0, &response), 0);
+	assert_int_equal(response.group, 700);
+	assert_int_equal(response.code, 1);
+	assert_int_equal(response.flags, 0);
+}
+
+static void injected_requests_with_pasid_are_answered(void **state)
+{
+	struct mock_iommu_response response;
+	struct faultq_record records[32];
+
+	(void)state;
+	needs_pasid_requests();
 	assert_int_equal(mock_page_request(device, 0, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 700, 5,
 					   IOVA), 1);
 	assert_queue_empty();
@@ -728,10 +781,10 @@ static void injected_requests_are_answered(void **state)
 
 static void injected_faults_arrive(void **state)
 {
-	const uint32_t by_domain = MOCK_IOMMU_VIA_DOMAIN;
 	struct faultq_record record;
 
 	(void)state;
+	needs_device_faults();
 	assert_int_equal(mock_unrecoverable(device, 0, MOCK_IOMMU_WRITE, 8, 0x1234), 1);
 	assert_int_equal(next(&record), 1);
 	assert_int_equal(record.reason, FAULTQ_REASON_ADDRESS_SIZE);
@@ -739,6 +792,14 @@ static void injected_faults_arrive(void **state)
 	assert_int_equal(mock_unrecoverable(device, MOCK_IOMMU_NO_ADDRESS, 0, 0, 0), 1);
 	assert_int_equal(next(&record), 1);
 	assert_int_equal(record.flags & FAULTQ_RECORD_ADDRESS, 0);
+}
+
+static void injected_faults_arrive_by_the_domain(void **state)
+{
+	const uint32_t by_domain = MOCK_IOMMU_VIA_DOMAIN;
+	struct faultq_record record;
+
+	(void)state;
 	assert_int_equal(mock_unrecoverable(device, by_domain, MOCK_IOMMU_READ, 0, 0x1000), 1);
 	assert_int_equal(next(&record), 1);
 	assert_int_equal(record.perm, FAULTQ_PERM_READ);
@@ -778,6 +839,7 @@ int main(void)
 		with(make_pri, a_request_carries_its_pasid),
 		with(make_pri_any_pasid, a_request_carries_its_pasid),
 		with(make_stall, a_request_carries_its_pasid),
+		with(make_pri, a_request_for_an_unattached_pasid_is_refused),
 		with(make_pri_few_credits, credits_bound_what_is_outstanding),
 		with(make_pri, invalid_ends_a_dma_half_way),
 		with(make_pri, failure_switches_requests_off),
@@ -799,7 +861,9 @@ int main(void)
 		with(make_stall_shallow, devices_come_and_go_while_they_fault),
 		with(make_none, devices_come_and_go_while_they_fault),
 		with(make_pri, injected_requests_are_answered),
+		with(make_pri, injected_requests_with_pasid_are_answered),
 		with(make_pri, injected_faults_arrive),
+		with(make_pri, injected_faults_arrive_by_the_domain),
 		with(make_pri, faults_from_an_interrupt),
 	};
 

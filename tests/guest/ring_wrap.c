@@ -123,10 +123,12 @@ static void flush_answers(struct flow *flow)
 
 static void take(struct flow *flow, const struct faultq_record *record, uint8_t type)
 {
-	const uint16_t flags =
-		FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS |
-		(type == FAULTQ_PAGE_REQUEST ? FAULTQ_RECORD_LAST : FAULTQ_RECORD_REASON);
+	uint16_t flags = FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
 
+	if (type == FAULTQ_PAGE_REQUEST)
+		flags |= FAULTQ_RECORD_LAST;
+	else if (!(fault_way() & MOCK_IOMMU_VIA_DOMAIN))
+		flags |= FAULTQ_RECORD_REASON;
 	if (record->type != type || record->address != flow->received * ABI_PAGE ||
 	    record->flags != flags || record->device != flow->device.id ||
 	    record->perm != FAULTQ_PERM_WRITE)

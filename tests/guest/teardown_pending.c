@@ -257,15 +257,15 @@ static void kill_of_an_idle_pager_ends_what_is_pending(void **state)
 
 static void assert_gone(struct faultq *fq, uint32_t id)
 {
-	struct faultq_record record;
+	struct faultq_record records[32];
 
 	do {
-		record = take_record(fq);
-	} while (record.type == FAULTQ_PAGE_REQUEST);
-	assert_int_equal(record.type, FAULTQ_DEVICE_GONE);
-	assert_int_equal(record.flags, FAULTQ_RECORD_DEVICE);
-	assert_int_equal(record.device, id);
-	assert_int_equal(record.cookie, 0);
+		take_group(fq, records);
+	} while (records->type == FAULTQ_PAGE_REQUEST);
+	assert_int_equal(records->type, FAULTQ_DEVICE_GONE);
+	assert_int_equal(records->flags, FAULTQ_RECORD_DEVICE);
+	assert_int_equal(records->device, id);
+	assert_int_equal(records->cookie, 0);
 	assert_queue_empty(fq);
 }
 

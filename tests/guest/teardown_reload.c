@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/module.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -37,13 +38,13 @@ static void module_path(char *path, size_t size, const char *folder, const char 
 	snprintf(path, size, "/lib/modules/%s/%s%s.ko", system.release, folder, name);
 }
 
-static int load_from(const char *path)
+static int load_from(const char *path, int flags)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, "", flags) ? -errno : 0;
 	close(fd);
 	return ret;
 }
@@ -53,7 +54,7 @@ static int load(const char *name)
 	char path[128];
 
 	module_path(path, sizeof(path), "extra/", name);
-	return load_from(path);
+	return load_from(path, 0);
 }
 
 static int unload(const char *name)
@@ -329,7 +330,11 @@ static void load_platform_module(void)
 	int ret;
 
 	module_path(path, sizeof(path), "", PLATFORM);
-	ret = load_from(path);
+	ret = load_from(path, 0);
+	if (ret == -ENOENT) {
+		strcat(path, ".xz");
+		ret = load_from(path, MODULE_INIT_COMPRESSED_FILE);
+	}
 	if (ret == -ENOENT)
 		skip_because("the guest has no module %s", PLATFORM);
 	assert_int_equal(ret, 0);
