@@ -8,16 +8,18 @@
 #   make                     the modules (KDIR or KVER chooses the kernel), library, command
 #   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
+#   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
 
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
 LANE	?=
+SYSTEM	?=
 T	?= *
 PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms clean help
+.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms dkms-guests clean help
 
 all: modules tools
 
@@ -55,6 +57,9 @@ uninstall:
 
 dkms:
 	@scripts/dkms-test
+
+dkms-guests:
+	@scripts/dkms-guests $(SYSTEM)
 
 clean:
 	rm -rf build
