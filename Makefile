@@ -6,18 +6,20 @@
 #   make check LANE=debug-6.1 T='ring*'
 #   make soak LANE=...       the full counts
 #   make                     the modules (KDIR or KVER chooses the kernel), library, command
-#   sudo make install        library, command, headers, man pages, udev rule
+#   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
+#   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
 
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
 LANE	?=
+SYSTEM	?=
 T	?= *
 PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak lanes lint install dkms clean help
+.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms dkms-guests clean help
 
 all: modules tools
 
@@ -49,11 +51,19 @@ install: tools
 	$(MAKE) -C lib install
 	$(MAKE) -C tools install
 
+uninstall:
+	$(MAKE) -C lib uninstall
+	$(MAKE) -C tools uninstall
+
 dkms:
 	@scripts/dkms-test
 
+dkms-guests:
+	@scripts/dkms-guests $(SYSTEM)
+
 clean:
 	rm -rf build
+	[ ! -e $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C lib clean
 	$(MAKE) -C tools clean
 

@@ -32,4 +32,5 @@ static void __exit mock_exit(void)
 module_init(mock_init);
 module_exit(mock_exit);
 MODULE_DESCRIPTION("Mock IOMMU with devices that do DMA and fault, for tests");
+MODULE_VERSION(FAULTQ_VERSION);
 MODULE_LICENSE("GPL");

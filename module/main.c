@@ -381,4 +381,5 @@ static void __exit fq_exit(void)
 module_init(fq_init);
 module_exit(fq_exit);
 MODULE_DESCRIPTION("I/O page faults of a VM's devices, in one queue");
+MODULE_VERSION(FAULTQ_VERSION);
 MODULE_LICENSE("GPL");

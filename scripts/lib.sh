@@ -11,7 +11,16 @@ build=${FAULTQ_BUILD:-$top/build}
 cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
 
 # All that the modules are built from.
-module_sources=(Kbuild module mock-iommu uapi scripts/kernel-probes)
+module_sources=(Kbuild dkms.conf module mock-iommu uapi scripts/kernel-probes)
+
+# Copies them to DIR, without what was built in them; what is newer there stays.
+copy_module_sources() {
+	mkdir -p "$1"
+	(cd "$top" && find "${module_sources[@]}" -type f \
+		! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' ! -name '.*.cmd' \
+		! -name Module.symvers ! -name modules.order ! -name 'probed-*.mk' -print0 |
+		xargs -0 cp -u --parents --preserve=mode,timestamps -t "$1")
+}
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
