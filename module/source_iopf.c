@@ -32,9 +32,11 @@ static_assert(((int)IOMMU_PAGE_RESP_SUCCESS ^ FAULTQ_SUCCESS) == 0);
 static_assert(((int)IOMMU_PAGE_RESP_INVALID ^ FAULTQ_INVALID) == 0);
 static_assert(((int)IOMMU_PAGE_RESP_FAILURE ^ FAULTQ_FAILURE) == 0);
 
+/* A kernel for machines that it takes to have no page requests is built without them. */
 u32 fq_source_kinds(void)
 {
-	return FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_DOMAIN_FAULT;
+	return FAULTQ_KIND_DOMAIN_FAULT |
+	       (IS_ENABLED(CONFIG_IOMMU_IOPF) ? FAULTQ_KIND_PAGE_REQUEST : 0);
 }
 
 static void fq_iopf_answer(struct iopf_group *group, enum faultq_code code)

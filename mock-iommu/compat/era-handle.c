@@ -365,8 +365,9 @@ int mock_era_register(struct mock_instance *instance)
 	struct iommu_device *iommu = &instance->iommu;
 	int ret = -ENOMEM;
 
+	/* A kernel that is built without page requests has no queue. */
 	instance->iopf = iopf_queue_alloc(instance->name);
-	if (!instance->iopf)
+	if (IS_ENABLED(CONFIG_IOMMU_IOPF) && !instance->iopf)
 		return -ENOMEM;
 	iommu->max_pasids = 1U << MOCK_PASID_BITS_MAX;
 	iommu->fwnode = fwnode_create_software_node(NULL, NULL);

@@ -74,6 +74,8 @@ static const struct fq_driver *fq_find_driver(struct device *dev)
 
 static enum faultq_why fq_why_no_request(struct device *dev, const struct fq_driver *driver)
 {
+	if (!(fq_source_kinds() & FAULTQ_KIND_PAGE_REQUEST))
+		return FAULTQ_WHY_KERNEL;
 	if (!dev->iommu->iommu_dev->ops->page_response)
 		return FAULTQ_WHY_DRIVER;
 	if (!driver)

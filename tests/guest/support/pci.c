@@ -95,8 +95,23 @@ static bool has_reset_method(const struct pci *pci, const char *method)
 	return pci_read_attribute(pci, "reset_method", text, sizeof(text)) && strstr(text, method);
 }
 
+/*
+ * Where a device tree tells which IOMMU a device is behind, the kernel looks when a driver is
+ * bound, and remembers.
+ */
+static void meet_iommu(const struct pci *pci)
+{
+	if (access("/sys/firmware/devicetree", F_OK) || pci_group(pci) >= 0)
+		return;
+	assert_int_equal(system("modprobe vfio-pci"), 0);
+	assert_int_equal(pci_write_attribute(pci, "driver_override", "vfio-pci"), 0);
+	assert_int_equal(pci_bind(pci, "vfio-pci"), 0);
+	assert_int_equal(pci_unbind(pci, "vfio-pci"), 0);
+	assert_int_equal(pci_write_attribute(pci, "driver_override", "\n"), 0);
+}
+
 /**
- * pci_find() - find a device
+ * pci_find() - find a device, and let the kernel find its IOMMU
  * @pci: is set, closed
  * @id: PCI_EDU or another
  * @reset_method: one that it must have, or NULL
@@ -119,6 +134,8 @@ bool pci_find(struct pci *pci, uint32_t id, const char *reset_method)
 			(!reset_method || has_reset_method(pci, reset_method));
 	}
 	closedir(dir);
+	if (found)
+		meet_iommu(pci);
 	return found;
 }
 
@@ -281,11 +298,15 @@ void pci_remove(const struct pci *pci)
 }
 
 /**
- * pci_rescan() - let the kernel find devices that were removed
+ * pci_rescan() - let the kernel find devices that were removed, and their IOMMU
  */
 void pci_rescan(void)
 {
+	struct pci pci;
+
 	assert_int_equal(write_file("/sys/bus/pci/rescan", "1"), 0);
+	pci_find(&pci, PCI_EDU, NULL);
+	pci_find(&pci, PCI_E1000E, NULL);
 }
 
 /**
