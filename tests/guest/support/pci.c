@@ -95,19 +95,41 @@ static bool has_reset_method(const struct pci *pci, const char *method)
 	return pci_read_attribute(pci, "reset_method", text, sizeof(text)) && strstr(text, method);
 }
 
-/*
- * Where a device tree tells which IOMMU a device is behind, the kernel looks when a driver is
- * bound, and remembers.
- */
-static void meet_iommu(const struct pci *pci)
+/* Makes the kernel look for the device's IOMMU, which it does when a driver is bound. */
+static void bind_once(const struct pci *pci)
 {
-	if (access("/sys/firmware/devicetree", F_OK) || pci_group(pci) >= 0)
-		return;
 	assert_int_equal(system("modprobe vfio-pci"), 0);
 	assert_int_equal(pci_write_attribute(pci, "driver_override", "vfio-pci"), 0);
 	assert_int_equal(pci_bind(pci, "vfio-pci"), 0);
 	assert_int_equal(pci_unbind(pci, "vfio-pci"), 0);
 	assert_int_equal(pci_write_attribute(pci, "driver_override", "\n"), 0);
+}
+
+/* Is the device in one IOMMU group with the port that it is behind? */
+static bool is_with_its_port(const struct pci *pci)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/../iommu_group/devices/%s", pci->address,
+		 pci->address);
+	return !access(path, F_OK);
+}
+
+/*
+ * Where a device tree tells of the IOMMU, the kernel learns of it when the first driver is bound,
+ * and remembers. Ports that were found before let the devices behind them reach each other; those
+ * that are found anew do not.
+ */
+static void meet_iommu(const struct pci *pci)
+{
+	if (access("/sys/firmware/devicetree", F_OK) || pci_group(pci) >= 0)
+		return;
+	bind_once(pci);
+	if (!is_with_its_port(pci))
+		return;
+	assert_int_equal(pci_write_attribute(pci, "../remove", "1"), 0);
+	assert_int_equal(write_file("/sys/bus/pci/rescan", "1"), 0);
+	bind_once(pci);
 }
 
 /**
