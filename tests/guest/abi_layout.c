@@ -180,7 +180,7 @@ static void info_tells_features_and_kinds(void **state)
 	(void)state;
 	assert_int_equal(abi_ioctl(vm, FAULTQ_GET_INFO, &info), 0);
 	assert_int_equal(info.features & features, features);
-	assert_true(info.kinds & FAULTQ_KIND_PAGE_REQUEST);
+	assert_true(info.kinds & FAULTQ_KIND_DOMAIN_FAULT);
 	assert_int_equal(info.kinds & ~(FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_UNRECOVERABLE |
 					FAULTQ_KIND_DOMAIN_FAULT | FAULTQ_KIND_PASID_REQUEST),
 			 0);

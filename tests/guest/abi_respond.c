@@ -19,6 +19,7 @@
 
 #include "support/abi.h"
 #include "support/mock.h"
+#include "support/kinds.h"
 #include "support/tap.h"
 
 #define SLOTS 16
@@ -483,5 +484,5 @@ int main(void)
 		with_pending(a_signal_before_the_first_entry_gives_eintr),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

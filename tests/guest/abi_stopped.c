@@ -421,5 +421,5 @@ int main(void)
 		cmocka_unit_test(closing_right_after_leaves_nothing),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 /* The program's main() is called in a child process. */
 #define main pager_main
@@ -138,5 +139,5 @@ int main(void)
 						teardown),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -343,5 +343,5 @@ int main(void)
 		RIG_TEST(map_with_a_stale_cookie_maps_and_says_so),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

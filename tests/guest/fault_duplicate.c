@@ -219,5 +219,5 @@ int main(void)
 		RIG_TEST(the_same_index_with_and_without_pasid_is_detached),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

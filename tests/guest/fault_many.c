@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA		0x1000000UL
 #define DEVICES		4
@@ -329,5 +330,5 @@ int main(void)
 		cmocka_unit_test(several_vms_are_served_at_the_same_time),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -263,6 +263,7 @@ static void all_kinds_arrive_in_one_queue_in_order(void **state)
 	struct mock_iommu_unrecoverable by_domain = unrecoverable(0, 0);
 	uint64_t last = 0;
 
+	needs_page_requests();
 	by_domain.flags = MOCK_IOMMU_VIA_DOMAIN | MOCK_IOMMU_HARD_IRQ;
 	for (unsigned int i = 0; i < 60; i += 3) {
 		inject_group(&rig->device, i, IOVA + i * PAGE);
@@ -353,6 +354,7 @@ static void counters_are_exact(void **state)
 	};
 	struct mock_iommu_page_request partial = page_request(8, IOVA);
 
+	needs_page_requests();
 	for (unsigned int i = 0; i < 6; i++) {
 		inject_group(&rig->device, i, IOVA);
 		answer_next(rig, i < 3 ? FAULTQ_SUCCESS : i < 5 ? FAULTQ_INVALID : FAULTQ_FAILURE);
@@ -393,6 +395,7 @@ static void counters_of_the_vm_outlive_its_devices(void **state)
 	};
 	uint32_t past = rig->id;
 
+	needs_page_requests();
 	for (unsigned int i = 0; i < 3; i++)
 		inject_group(&rig->device, i, IOVA);
 	answer_next(rig, FAULTQ_SUCCESS);
@@ -456,6 +459,7 @@ static void without_a_queue_requests_are_terminated_and_faults_lost(void **state
 	struct faultq *fq;
 	uint32_t id;
 
+	needs_page_requests();
 	vm_detach(rig->fq, rig->id);
 	assert_int_equal(faultq_open(&fq), 0);
 	id = vm_attach(fq, &rig->device);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA	0x1000000UL
 
@@ -337,5 +338,5 @@ int main(void)
 		RIG_TEST(a_signal_after_the_first_entry_ends_the_call_early),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA		0x1000000UL
 #define OTHER_IOVA	0x2000000UL
@@ -312,5 +313,5 @@ int main(void)
 		RIG_TEST(a_device_can_be_removed_while_a_respond_is_stuck),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA		0x1000000UL
 #define CGROUP		"/sys/fs/cgroup/faultq"
@@ -392,5 +393,5 @@ int main(void)
 		RIG_TEST(faults_around_the_close_leave_nothing_outstanding),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

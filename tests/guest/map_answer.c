@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "support/kinds.h"
 #include "support/map.h"
 #include "support/tap.h"
 
@@ -332,5 +333,5 @@ int main(void)
 		TEST(many_page_requests),
 	};
 
-	return tap_run_group(tests, group_setup, group_teardown);
+	return tap_run_request_group(tests, group_setup, group_teardown);
 }

@@ -27,6 +27,7 @@
 
 #include "support/kinds.h"
 #include "support/mock.h"
+#include "support/pci.h"
 #include "support/tap.h"
 
 #define PLATFORM_DEVICE	"/sys/bus/platform/devices/mock-i0-d0"
@@ -837,76 +838,31 @@ static void devices_come_and_go_under_load(void **state)
  * Other devices
  */
 
-static bool write_sysfs(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-
-	close(fd);
-	return written;
-}
-
-/* The PCI directory of QEMU's edu device, which has no driver. */
-static bool find_edu(char *path, size_t size)
-{
-	DIR *dir = opendir("/sys/bus/pci/devices");
-	struct dirent *entry;
-	bool found = false;
-
-	while (dir && !found && (entry = readdir(dir))) {
-		char id[16] = "";
-		FILE *file;
-
-		snprintf(path, size, "/sys/bus/pci/devices/%s/device", entry->d_name);
-		file = fopen(path, "re");
-		if (!file)
-			continue;
-		found = fgets(id, sizeof(id), file) && !strcmp(id, "0x11e8\n");
-		fclose(file);
-	}
-	if (dir)
-		closedir(dir);
-	if (found)
-		*strrchr(path, '/') = '\0';
-	return found;
-}
-
-static void iommu_of(const char *device, char *name, size_t size)
-{
-	char link[512], target[512] = "";
-
-	snprintf(link, sizeof(link), "%s/iommu", device);
-	if (readlink(link, target, sizeof(target) - 1) < 0)
-		target[0] = '\0';
-	snprintf(name, size, "%s", target[0] ? strrchr(target, '/') + 1 : "none");
-}
-
 /* Take the device out and put it in again: it is probed anew. */
-static void assert_probes_with(const char *device, const char *iommu)
+static void assert_probes_with(const struct pci *pci, const char *iommu)
 {
-	char path[320], now[64];
+	char now[64] = "none";
 
-	snprintf(path, sizeof(path), "%s/remove", device);
-	assert_true(write_sysfs(path, "1"));
-	assert_false(exists(device));
-	assert_true(write_sysfs("/sys/bus/pci/rescan", "1"));
-	iommu_of(device, now, sizeof(now));
+	pci_remove(pci);
+	assert_false(pci_exists(pci));
+	pci_rescan();
+	pci_iommu(pci, now, sizeof(now));
 	assert_string_equal(now, iommu);
 }
 
 static void a_pci_device_keeps_its_iommu(void **state)
 {
-	char edu[300], iommu[64];
+	struct pci edu;
+	char iommu[64];
 
 	(void)state;
-	if (!find_edu(edu, sizeof(edu)))
+	if (!pci_find(&edu, PCI_EDU, NULL))
 		skip_because("there is no edu device");
-	iommu_of(edu, iommu, sizeof(iommu));
-	if (!strcmp(iommu, "none"))
+	if (!pci_iommu(&edu, iommu, sizeof(iommu)))
 		skip_because("edu has no IOMMU");
 	assert_int_equal(mock_instance_create("i0", 0), 0);
 	assert_int_equal(mock_device_create("i0", "d0", NULL), 0);
-	assert_probes_with(edu, iommu);
+	assert_probes_with(&edu, iommu);
 	assert_int_equal(mock_instance_create("i1", 0), 0);
 	assert_int_equal(mock_device_destroy("i0", "d0"), 0);
 	assert_int_equal(mock_instance_destroy("i0"), 0);
@@ -914,7 +870,7 @@ static void a_pci_device_keeps_its_iommu(void **state)
 	assert_true(exists("/sys/bus/platform/devices/mock-i1-d0/iommu_group"));
 	assert_int_equal(mock_device_destroy("i1", "d0"), 0);
 	assert_int_equal(mock_instance_destroy("i1"), 0);
-	assert_probes_with(edu, iommu);
+	assert_probes_with(&edu, iommu);
 }
 
 #define plain_test(test) cmocka_unit_test_teardown(test, clean_up)

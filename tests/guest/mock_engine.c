@@ -217,6 +217,7 @@ static void a_group_for_all_missing_pages(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA + 100, 3 * PAGE - 200);
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(serve(), 3);
 	assert_ends(tag, MOCK_IOMMU_DMA_DONE, 3 * PAGE - 200, 3);
 	assert_memory_equal(memory + 100, data, 3 * PAGE - 200);
@@ -233,6 +234,7 @@ static void only_missing_pages_are_asked_for(void **state)
 	int tag;
 
 	(void)state;
+	needs_page_requests();
 	map(IOVA + PAGE, PAGE, RW);
 	map(IOVA + 3 * PAGE, PAGE, FAULTQ_MAP_READ);
 	tag = start(MOCK_IOMMU_WRITE, IOVA, 4 * PAGE);
@@ -250,6 +252,7 @@ static void the_largest_dma(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, sizeof(data)), pages = 0;
 
 	(void)state;
+	needs_page_requests();
 	while (pages < 256) {
 		int count = serve();
 
@@ -269,6 +272,7 @@ static void a_request_carries_its_pasid(void **state)
 	int tag;
 
 	(void)state;
+	needs_page_requests();
 	needs_pasid_requests();
 	tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
 	assert_int_equal(next(&record), 1);
@@ -286,6 +290,7 @@ static void a_request_for_an_unattached_pasid_is_refused(void **state)
 	int tag;
 
 	(void)state;
+	needs_page_requests();
 	if (kernel_delivers(FAULTQ_KIND_PASID_REQUEST))
 		skip_because("this kernel delivers page requests of any PASID");
 	tag = mock_dma_start(device, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 9, IOVA, NULL, 1);
@@ -306,6 +311,7 @@ static void credits_bound_what_is_outstanding(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, 6 * PAGE), other;
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(next(first), 4);
 	other = start(MOCK_IOMMU_READ, IOVA + 8 * PAGE, 1);
 	assert_queue_empty();
@@ -326,6 +332,7 @@ static void invalid_ends_a_dma_half_way(void **state)
 	int tag;
 
 	(void)state;
+	needs_page_requests();
 	map(IOVA, PAGE, RW);
 	tag = start(MOCK_IOMMU_WRITE, IOVA + 8, 2 * PAGE);
 	assert_int_equal(next(records), 2);
@@ -339,6 +346,7 @@ static void failure_switches_requests_off(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, 1);
 
 	(void)state;
+	needs_page_requests();
 	answer(next_request(IOVA, FAULTQ_PERM_WRITE), FAULTQ_FAILURE);
 	assert_ends(tag, MOCK_IOMMU_DMA_FAILURE, 0, 1);
 	assert_int_equal(counters().requests_on, 0);
@@ -360,6 +368,7 @@ static void an_attach_switches_requests_on(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, 1);
 
 	(void)state;
+	needs_page_requests();
 	answer(next_request(IOVA, FAULTQ_PERM_WRITE), FAULTQ_FAILURE);
 	assert_ends(tag, MOCK_IOMMU_DMA_FAILURE, 0, 1);
 	assert_int_equal(faultq_attach(vm, "platform/mock-i0-d0", &attached), 0);
@@ -377,6 +386,7 @@ static void success_without_a_page_is_tried_eight_times(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, 1);
 
 	(void)state;
+	needs_page_requests();
 	for (int i = 0; i < 8; i++)
 		answer(next_request(IOVA, FAULTQ_PERM_WRITE), FAULTQ_SUCCESS);
 	assert_ends(tag, MOCK_IOMMU_DMA_RETRIES, 0, 8);
@@ -385,10 +395,13 @@ static void success_without_a_page_is_tried_eight_times(void **state)
 
 static void a_full_queue_loses_groups(void **state)
 {
-	int tag = start(MOCK_IOMMU_WRITE, IOVA, 1);
-	uint64_t cookie = next_request(IOVA, FAULTQ_PERM_WRITE);
+	uint64_t cookie;
+	int tag;
 
 	(void)state;
+	needs_page_requests();
+	tag = start(MOCK_IOMMU_WRITE, IOVA, 1);
+	cookie = next_request(IOVA, FAULTQ_PERM_WRITE);
 	assert_int_equal(counters().queue_used, 1);
 	assert_ends(start(MOCK_IOMMU_WRITE, IOVA + PAGE, 1), MOCK_IOMMU_DMA_OVERFLOW, 0, 1);
 	assert_int_equal(mock_page_request(device, MOCK_IOMMU_LAST, MOCK_IOMMU_READ, 600, 0, 0), 0);
@@ -406,6 +419,7 @@ static void a_reported_group_needs_no_place_if_so_configured(void **state)
 	uint64_t cookies[4];
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(mock_set("i0", "d0", "live", "0"), 0);
 	assert_int_equal(mock_set("i0", NULL, "live", "0"), 0);
 	assert_int_equal(mock_set("i0", NULL, "free_on_report", "1"), 0);
@@ -438,6 +452,7 @@ static void a_stall_is_one_page(void **state)
 	int tag = start(MOCK_IOMMU_WRITE, IOVA, 3 * PAGE);
 
 	(void)state;
+	needs_page_requests();
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(counters().outstanding <= 1, 1);
 		assert_int_equal(serve(), 1);
@@ -452,6 +467,7 @@ static void stalls_wait_for_a_place(void **state)
 	int tags[4];
 
 	(void)state;
+	needs_page_requests();
 	for (int i = 0; i < 4; i++)
 		tags[i] = start(MOCK_IOMMU_WRITE, IOVA + i * PAGE, 1);
 	for (int i = 0; i < 4; i++) {
@@ -473,6 +489,7 @@ static void devices_share_the_queue(void **state)
 	int other, tag, waiting;
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(mock_device_create("i0", "d1", "mode=stall"), 0);
 	assert_int_equal(attach("platform/mock-i0-d1"), 0);
 	other = mock_open("i0", "d1");
@@ -632,6 +649,7 @@ static void the_device_goes_while_a_dma_waits(void **state)
 	char text[256];
 
 	(void)state;
+	needs_page_requests();
 	assert_true(next_request(IOVA, FAULTQ_PERM_WRITE) != 0);
 	assert_int_equal(mock_set("i0", "d0", "live", "0"), 0);
 	assert_ends(tag, MOCK_IOMMU_DMA_GONE, 0, 1);
@@ -645,6 +663,7 @@ static void a_closed_file_leaves_its_request(void **state)
 	uint64_t cookie;
 
 	(void)state;
+	needs_page_requests();
 	start(MOCK_IOMMU_WRITE, IOVA, 1);
 	cookie = next_request(IOVA, FAULTQ_PERM_WRITE);
 	close(device);
@@ -742,6 +761,7 @@ static void injected_requests_are_answered(void **state)
 	struct faultq_record records[32];
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(mock_page_request(device, 0, MOCK_IOMMU_READ, 700, 0, IOVA), 1);
 	assert_queue_empty();
 	assert_int_equal(mock_page_request(device, MOCK_IOMMU_LAST, MOCK_IOMMU_WRITE, 700, 0,
@@ -761,6 +781,7 @@ static void injected_requests_with_pasid_are_answered(void **state)
 	struct faultq_record records[32];
 
 	(void)state;
+	needs_page_requests();
 	needs_pasid_requests();
 	assert_int_equal(mock_page_request(device, 0, MOCK_IOMMU_READ | MOCK_IOMMU_PASID, 700, 5,
 					   IOVA), 1);

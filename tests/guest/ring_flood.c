@@ -383,6 +383,7 @@ static void floods_at_the_same_time_add_up(void **state)
 	struct mock_iommu_state mock;
 
 	(void)state;
+	needs_page_requests();
 	assert_int_equal(pthread_create(&request_thread, NULL, request_pages, &requests), 0);
 	assert_int_equal(pthread_create(&fault_thread, NULL, number_faults, &faults), 0);
 	do {

@@ -470,5 +470,5 @@ int main(void)
 		cmocka_unit_test(groups_of_several_devices_do_not_mix),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

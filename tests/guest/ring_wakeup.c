@@ -336,5 +336,5 @@ int main(void)
 		cmocka_unit_test(an_eventfd_misses_no_fault_of_a_queue_for_read),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -196,6 +196,8 @@ static void run(uint32_t slots, uint32_t entries, uint32_t flags, uint8_t type, 
 	pthread_t producer;
 	void *sent;
 
+	if (type == FAULTQ_PAGE_REQUEST)
+		needs_page_requests();
 	start(&flow, slots, entries, flags);
 	assert_int_equal(pthread_create(&producer, NULL, produce, &flow), 0);
 	pin_to(0);

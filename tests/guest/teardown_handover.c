@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA	0x1000000UL
 #define NOBODY	65534
@@ -372,5 +373,5 @@ int main(void)
 		HANDOVER_TEST(a_supervisor_goes_on_for_a_killed_pager),
 	};
 
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -145,6 +145,7 @@ static void close_without_a_queue_ends_what_came(void **state)
 	struct rig *rig = *state;
 	struct faultq *fq;
 
+	needs_page_requests();
 	vm_detach(rig->fq, rig->id);
 	assert_int_equal(faultq_open(&fq), 0);
 	vm_attach(fq, &rig->device);
@@ -276,6 +277,7 @@ static void removal_ends_what_is_pending_and_is_told(void **state)
 	uint32_t past = rig->id;
 	uint64_t cookie;
 
+	needs_page_requests();
 	make_pending(&rig->device);
 	cookie = take_cookie(rig->fq);
 	device_unplug(&rig->device);
@@ -302,6 +304,7 @@ static void removal_by_rmdir_is_told(void **state)
 	struct device device;
 	uint32_t id;
 
+	needs_page_requests();
 	device_make(&device, rig->device.instance, "second", "mode=pri");
 	id = vm_attach(rig->fq, &device);
 	make_pending(&device);
@@ -317,6 +320,7 @@ static void removal_before_the_queue_is_told_later(void **state)
 	struct faultq *fq;
 	uint32_t id;
 
+	needs_page_requests();
 	vm_detach(rig->fq, rig->id);
 	assert_int_equal(faultq_open(&fq), 0);
 	id = vm_attach(fq, &rig->device);
@@ -375,6 +379,7 @@ static void many_lives_never_reuse_an_id(void **state)
 	struct rig *rig = *state;
 	uint32_t last = rig->id;
 
+	needs_page_requests();
 	for (unsigned long i = 0; i < scaled(20, 1000); i++) {
 		inject_group(&rig->device, 1, IOVA);
 		if (i % 2) {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/kinds.h"
 
 #define IOVA		0x1000000UL
 #define IOVA_PAGES	16
@@ -350,5 +351,5 @@ int main(void)
 
 	seed = choose_seed();
 	fprintf(stderr, "FAULTQ_SEED=%u\n", seed);
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -34,6 +34,13 @@ bool kernel_delivers(uint32_t kind)
 	return kernel_kinds() & kind;
 }
 
+/** needs_page_requests() - skip the test where the kernel has none; not from another thread */
+void needs_page_requests(void)
+{
+	if (!kernel_delivers(FAULTQ_KIND_PAGE_REQUEST))
+		skip_because(NO_PAGE_REQUESTS);
+}
+
 /** needs_pasid_requests() - skip the test where a PASID must be attached to be heard */
 void needs_pasid_requests(void)
 {

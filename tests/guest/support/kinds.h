@@ -6,10 +6,28 @@
 #ifndef TESTS_SUPPORT_KINDS_H
 #define TESTS_SUPPORT_KINDS_H
 
+#include <linux/faultq.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tap.h"
+
+#define NO_PAGE_REQUESTS	"this kernel was built without page requests"
+
+/**
+ * tap_run_request_group() - tap_run_group() for tests that all need page requests
+ * @tests: array of struct CMUnitTest
+ * @setup: fixture before the group, or NULL
+ * @teardown: fixture after the group, or NULL
+ *
+ * Return: what main() returns; not 0 if a test failed.
+ */
+#define tap_run_request_group(tests, setup, teardown) \
+	(kernel_delivers(FAULTQ_KIND_PAGE_REQUEST) ? tap_run_group(tests, setup, teardown) : \
+	 tap_skip_group(tests, sizeof(tests) / sizeof((tests)[0]), NO_PAGE_REQUESTS))
+
 bool kernel_delivers(uint32_t kind);
+void needs_page_requests(void);
 void needs_pasid_requests(void);
 void needs_device_faults(void);
 void needs_open_groups(void);

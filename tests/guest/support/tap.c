@@ -53,3 +53,22 @@ void skip_because(const char *format, ...)
 	skip();
 	abort(); /* not reached: skip() leaves the test */
 }
+
+/**
+ * tap_skip_group() - report a whole group of tests as skipped
+ * @tests: the group
+ * @count: of @tests
+ * @reason: shown in the summary of the run
+ *
+ * The lines are as cmocka's and skip_because()'s.
+ *
+ * Return: what main() returns.
+ */
+int tap_skip_group(const struct CMUnitTest *tests, size_t count, const char *reason)
+{
+	tap_begin();
+	printf("1..%zu\n", count);
+	for (size_t i = 0; i < count; i++)
+		printf("# SKIP %s\nnot ok %zu # SKIP %s\n", reason, i + 1, tests[i].name);
+	return 0;
+}
