@@ -23,8 +23,12 @@
  * Return: what main() returns; not 0 if a test failed.
  */
 #define tap_run_request_group(tests, setup, teardown) \
-	(kernel_delivers(FAULTQ_KIND_PAGE_REQUEST) ? tap_run_group(tests, setup, teardown) : \
-	 tap_skip_group(tests, sizeof(tests) / sizeof((tests)[0]), NO_PAGE_REQUESTS))
+({ \
+	__auto_type group_ = &(tests); \
+	\
+	kernel_delivers(FAULTQ_KIND_PAGE_REQUEST) ? tap_run_group(*group_, setup, teardown) : \
+		tap_skip_group(*group_, sizeof(*group_) / sizeof((*group_)[0]), NO_PAGE_REQUESTS); \
+})
 
 bool kernel_delivers(uint32_t kind);
 void needs_page_requests(void);
