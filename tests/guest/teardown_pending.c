@@ -111,7 +111,11 @@ static void detach_ends_what_is_pending(void **state)
 	struct rig *rig = *state;
 	int tag = make_pending(&rig->device);
 	uint64_t cookie = take_cookie(rig->fq);
+	struct pollfd idle = { .fd = -1 };
 
+	/* What the device has outstanding may be on its way to the queue still. */
+	while (vm_stats(rig->fq, 0).outstanding < GROUPS + 1)
+		poll(&idle, 1, 1);
 	vm_detach(rig->fq, rig->id);
 	assert_pending_ended(&rig->device, tag);
 	assert_int_equal(faultq_answer(rig->fq, cookie, FAULTQ_SUCCESS), -ESTALE);
