@@ -34,7 +34,8 @@ write_sources() {
 	echo "deb [target=Packages arch=$arch signed-by=$keyring] $base $codename-backports main"
 }
 
-# A candidate comes from RELEASE, a name or an expression, if that has the package. The machine's own configuration still applies (proxies).
+# A candidate comes from RELEASE, a name or an expression, if that has the package. The machine's own configuration
+# still applies (proxies).
 write_configuration() {
 	local dir=$1 arch=$2 release=$3
 	cat <<-EOF_CONF
@@ -90,12 +91,6 @@ use_archive() {
 	[ -e "$dir/.complete" ] || create_archive "$dir" "$codename" "$arch"
 	exec 7>&-
 	export APT_CONFIG=$dir/$suite.conf
-}
-
-# Whether use_archive would have to fetch lists.
-have_archive() {
-	[ "$1-$2" = "$(machine_codename)-$(dpkg --print-architecture)" ] ||
-		[ -e "$cache/apt/${1%-backports}-$2/.complete" ]
 }
 
 # The candidate of PACKAGE, or the end.
