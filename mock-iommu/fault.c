@@ -108,7 +108,7 @@ int mock_fault_report_hard_irq(struct mock_device *device,
 			       unsigned int *count)
 {
 	struct fault_irq irq = {
-		.work = IRQ_WORK_INIT_HARD(fault_irq),
+		.work = IRQ_WORK_INIT(fault_irq),
 		.device = device,
 		.fault = fault,
 		.count = min_t(unsigned int, *count, FAULT_BATCH),
