@@ -311,6 +311,28 @@ free:
 	return ret;
 }
 
+static bool fq_has_dev(const struct fq_attachment *attachment, const struct device *dev)
+{
+	const struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		if (device->dev == dev)
+			return true;
+	return false;
+}
+
+/*
+ * A device that is being added is found by its name and has its group before it is in it,
+ * and before the group has its default domain; the kernel takes neither into account when
+ * the group is claimed.
+ */
+static int fq_attach_when_added(struct fq_attachment *attachment, struct device *dev)
+{
+	if (!fq_has_dev(attachment, dev) || !iommu_get_domain_for_dev(dev))
+		return -ENODEV;
+	return fq_attach_group(attachment, dev);
+}
+
 static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
 {
 	struct fq_attachment *attachment;
@@ -325,7 +347,7 @@ static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
 	attachment = fq_attachment_create(vm, group);
 	if (!attachment)
 		return -ENOMEM;
-	ret = fq_attach_group(attachment, dev);
+	ret = fq_attach_when_added(attachment, dev);
 	if (ret)
 		fq_attachment_free(attachment);
 	return ret;

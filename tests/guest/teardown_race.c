@@ -325,6 +325,49 @@ static void removal_at_any_moment(void **state)
 	run_races(END_REMOVE);
 }
 
+/* As soon as there is a device of that name, whatever the kernel has made of it by then. */
+static void *attach_all_the_time(void *argument)
+{
+	unsigned long *attached = argument;
+	struct faultq_attach attach;
+	struct faultq *fq;
+
+	must(!faultq_open(&fq));
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		if (faultq_attach(fq, device.platform, &attach))
+			continue;
+		__atomic_fetch_add(attached, 1, __ATOMIC_RELAXED);
+		faultq_detach(fq, attach.device, NULL);
+	}
+	faultq_close(fq);
+	return NULL;
+}
+
+static void attach_while_the_device_comes_and_goes(void **state)
+{
+	unsigned long attached = 0;
+	pthread_t threads[3];
+
+	(void)state;
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	instance_make("race", 128);
+	device_make(&device, "race", "dev", "mode=pri");
+	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, attach_all_the_time, &attached),
+				 0);
+	for (unsigned long i = 0; i < scaled(200, 10000); i++) {
+		device_unplug(&device);
+		device_plug(&device);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	printf("# attached %lu times\n", attached);
+	device_assert_idle(&device);
+	device_remove(&device);
+	instance_remove("race");
+}
+
 /* From the kernel command line, to repeat a run; else a new one. */
 static unsigned int choose_seed(void)
 {
@@ -343,6 +386,7 @@ static unsigned int choose_seed(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(attach_while_the_device_comes_and_goes),
 		cmocka_unit_test(detach_at_any_moment),
 		cmocka_unit_test(exit_at_any_moment),
 		cmocka_unit_test(sigkill_at_any_moment),

@@ -311,10 +311,11 @@ struct faultq_record {
  * on nobody else can own the group, and DMA reaches only what MAP maps.
  *
  * Errors: EPERM no CAP_SYS_RAWIO. ENOENT no such device, or no such bus. ENODEV
- * the device is behind no IOMMU. EBUSY it has a driver or another owner, its
- * page requests go to somebody else, or it is held (see HELD). ENOSPC too many
- * devices. EINVAL the name is not terminated, the IOMMU driver refuses the device, or
- * a mapping lies outside what its IOMMU can address.
+ * the device is behind no IOMMU, as one that firmware describes without a link to it, or
+ * it is being added to the system at this moment: not after its uevent. EBUSY it has a
+ * driver or another owner, its page requests go to somebody else, or it is held (see
+ * HELD). ENOSPC too many devices. EINVAL the name is not terminated, the IOMMU driver
+ * refuses the device, or a mapping lies outside what its IOMMU can address.
  */
 struct faultq_attach {
 	__u32 size;
