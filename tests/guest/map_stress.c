@@ -4,38 +4,25 @@
  * process's charge, the memory cgroup, and the memory that the machine has free.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/cgroup.h"
 #include "support/map.h"
 #include "support/tap.h"
 
 #define IOVA		0x80000000ull
-#define CGROUP		"/sys/fs/cgroup/map_stress"
+#define CGROUP		"map_stress"
 #define TOLERANCE	(8 * MIB)	/* what else a small system may use meanwhile */
 
 static bool cgroup_counts;
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return written;
-}
-
 /* A memory cgroup for this process, where the kernel has them. */
 static int setup_all(void **state)
 {
-	cgroup_counts = write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory") &&
-			!mkdir(CGROUP, 0755) && write_text(CGROUP "/cgroup.procs", "0");
+	cgroup_counts = cgroup_make(CGROUP) && cgroup_enter(CGROUP);
 	if (!cgroup_counts)
 		print_message("no memory cgroup: its charge is not looked at\n");
 	return map_group_setup(state);
@@ -65,16 +52,7 @@ static unsigned long free_bytes(void)
 
 static unsigned long charged_bytes(void)
 {
-	FILE *file;
-	unsigned long bytes = 0;
-
-	if (!cgroup_counts)
-		return 0;
-	file = fopen(CGROUP "/memory.current", "re");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%lu", &bytes), 1);
-	fclose(file);
-	return bytes;
+	return cgroup_counts ? cgroup_charged(CGROUP) : 0;
 }
 
 struct usage {

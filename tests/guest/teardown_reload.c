@@ -14,52 +14,19 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/fault.h"
 #include "support/kinds.h"
+#include "support/module.h"
 #include "support/pci.h"
 
 #define IOVA		0x1000000UL
-#define FAULTQ		"iommu_faultq"
-#define MOCK		"mock_iommu"
+#define FAULTQ		MODULE_FAULTQ
+#define MOCK		MODULE_MOCK
 /* A small module that registers a platform device, whatever the machine. */
 #define PLATFORM	"dcdbas"
-
-static void module_path(char *path, size_t size, const char *folder, const char *name)
-{
-	struct utsname system;
-
-	uname(&system);
-	snprintf(path, size, "/lib/modules/%s/%s%s.ko", system.release, folder, name);
-}
-
-static int load_from(const char *path, int flags)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", flags) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int load(const char *name)
-{
-	char path[128];
-
-	module_path(path, sizeof(path), "extra/", name);
-	return load_from(path, 0);
-}
-
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
 
 static bool exists(const char *format, const char *name)
 {
@@ -71,14 +38,14 @@ static bool exists(const char *format, const char *name)
 
 static void load_both(bool mock_first)
 {
-	assert_int_equal(load(mock_first ? MOCK : FAULTQ), 0);
-	assert_int_equal(load(mock_first ? FAULTQ : MOCK), 0);
+	assert_int_equal(module_load(mock_first ? MOCK : FAULTQ), 0);
+	assert_int_equal(module_load(mock_first ? FAULTQ : MOCK), 0);
 }
 
 static void unload_both(bool mock_first)
 {
-	assert_int_equal(unload(mock_first ? MOCK : FAULTQ), 0);
-	assert_int_equal(unload(mock_first ? FAULTQ : MOCK), 0);
+	assert_int_equal(module_unload(mock_first ? MOCK : FAULTQ), 0);
+	assert_int_equal(module_unload(mock_first ? FAULTQ : MOCK), 0);
 	assert_false(exists("/sys/module/%s", FAULTQ));
 	assert_false(exists("/sys/module/%s", MOCK));
 	assert_false(exists("%s", "/dev/faultq"));
@@ -98,12 +65,12 @@ static void a_vm_keeps_its_module(void **state)
 	load_both(false);
 	vm = open("/dev/faultq", O_RDWR | O_CLOEXEC);
 	assert_true(vm >= 0);
-	assert_int_equal(unload(FAULTQ), -EWOULDBLOCK);
+	assert_int_equal(module_unload(FAULTQ), -EWOULDBLOCK);
 	assert_int_equal(ioctl(vm, FAULTQ_QUEUE, &queue), 0);
 	header = mmap(NULL, queue.header_size, PROT_READ, MAP_SHARED, vm, queue.header_offset);
 	assert_ptr_not_equal(header, MAP_FAILED);
 	close(vm);
-	assert_int_equal(unload(FAULTQ), -EWOULDBLOCK);
+	assert_int_equal(module_unload(FAULTQ), -EWOULDBLOCK);
 	munmap(header, queue.header_size);
 	unload_both(false);
 }
@@ -116,17 +83,17 @@ static void directories_devices_and_files_keep_the_mocks_module(void **state)
 	(void)state;
 	load_both(true);
 	assert_int_equal(mock_mkdir("i", NULL), 0);
-	assert_int_equal(unload(MOCK), -EWOULDBLOCK);
+	assert_int_equal(module_unload(MOCK), -EWOULDBLOCK);
 	assert_int_equal(mock_rmdir("i", NULL), 0);
 
 	instance_make("i", 0);
 	device_make(&device, "i", "d", "mode=pri");
-	assert_int_equal(unload(MOCK), -EWOULDBLOCK);
+	assert_int_equal(module_unload(MOCK), -EWOULDBLOCK);
 	fd = device.fd;
 	device.fd = -1;
 	device_remove(&device);
 	instance_remove("i");
-	assert_int_equal(unload(MOCK), -EWOULDBLOCK);
+	assert_int_equal(module_unload(MOCK), -EWOULDBLOCK);
 	close(fd);
 	unload_both(true);
 }
@@ -156,15 +123,15 @@ static void an_attached_device_keeps_both_modules(void **state)
 	fq = vm_open(4, 64, 0);
 	vm_attach(fq, &device);
 	inject_group(&device, 1, IOVA);
-	assert_int_equal(unload(FAULTQ), -EWOULDBLOCK);
-	assert_int_equal(unload(MOCK), -EWOULDBLOCK);
+	assert_int_equal(module_unload(FAULTQ), -EWOULDBLOCK);
+	assert_int_equal(module_unload(MOCK), -EWOULDBLOCK);
 	faultq_close(fq);
 
 	/* the consumer may go and come while the device stays */
-	assert_int_equal(unload(FAULTQ), 0);
+	assert_int_equal(module_unload(FAULTQ), 0);
 	assert_int_equal(mock_page_request(device.fd, MOCK_IOMMU_LAST, MOCK_IOMMU_READ, 2, 0,
 					   IOVA), 0);
-	assert_int_equal(load(FAULTQ), 0);
+	assert_int_equal(module_load(FAULTQ), 0);
 	fq = vm_open(4, 64, 0);
 	vm_attach(fq, &device);
 	inject_group(&device, 3, IOVA);
@@ -288,10 +255,10 @@ static void load_platform_module(void)
 	int ret;
 
 	module_path(path, sizeof(path), "", PLATFORM);
-	ret = load_from(path, 0);
+	ret = module_load_from(path, 0);
 	if (ret == -ENOENT) {
 		strcat(path, ".xz");
-		ret = load_from(path, MODULE_INIT_COMPRESSED_FILE);
+		ret = module_load_from(path, MODULE_INIT_COMPRESSED_FILE);
 	}
 	if (ret == -ENOENT)
 		skip_because("the guest has no module %s", PLATFORM);
@@ -302,7 +269,7 @@ static void load_platform_module(void)
 
 static void unload_platform_module(void)
 {
-	assert_int_equal(unload(PLATFORM), 0);
+	assert_int_equal(module_unload(PLATFORM), 0);
 	assert_false(exists("/sys/bus/platform/devices/%s", PLATFORM));
 }
 
