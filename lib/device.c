@@ -29,7 +29,12 @@ int faultq_detach(struct faultq *fq, uint32_t device, int *held)
 
 int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats)
 {
-	*stats = (struct faultq_stats){ .size = sizeof(*stats), .device = device };
+	return faultq_vm_stats(fq, 0, device, stats);
+}
+
+int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device, struct faultq_stats *stats)
+{
+	*stats = (struct faultq_stats){ .size = sizeof(*stats), .device = device, .vm = vm };
 	return fq_ioctl(fq, FAULTQ_STATS, stats);
 }
 

@@ -103,6 +103,22 @@ int faultq_queue(struct faultq *fq, uint32_t slots, uint32_t entries, int eventf
 		 uint32_t flags);
 
 /**
+ * faultq_takeover() - consume the queue that the VM has already
+ * @fq: the handle, which has no queue yet
+ * @eventfd: an eventfd to be signalled from now on instead of the one before, or -1 to
+ *	leave that; it stays the caller's
+ *
+ * For a program that follows on another, which has died or was replaced, on a descriptor
+ * that was kept or passed on. It goes on where the other has left off; what the other took
+ * off the queue and never answered faultq_pending() lists. Records that were left may be
+ * of groups that it lists too.
+ *
+ * Return: 0; -EALREADY the handle consumes the queue; -ENOMEM or an error of mmap(2); the
+ * kernel's errors of QUEUE, with -ENXIO when the VM has no queue.
+ */
+int faultq_takeover(struct faultq *fq, int eventfd);
+
+/**
  * faultq_peek() - look at what is next in the queue
  * @fq: the handle
  * @records: where the address of the records goes
@@ -260,6 +276,139 @@ int faultq_unmap(struct faultq *fq, uint64_t iova, uint64_t length, uint64_t *un
 int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats);
 
 /**
+ * faultq_vm_stats() - counters of another VM, or of one of its devices
+ * @fq: the handle
+ * @vm: id of the VM, from faultq_vms(), or 0 for that of the handle
+ * @device: id of a device of that VM, or 0
+ * @stats: where they go
+ *
+ * Needs CAP_SYS_ADMIN for another VM.
+ *
+ * Return: 0; the kernel's errors of STATS.
+ */
+int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device, struct faultq_stats *stats);
+
+/**
+ * faultq_limits() - read the limits of the VM, or of one device
+ * @fq: the handle
+ * @device: id from faultq_attach(), or 0 for the VM
+ * @limits: where they go
+ *
+ * Return: 0; the kernel's errors of LIMITS.
+ */
+int faultq_limits(struct faultq *fq, uint32_t device, struct faultq_limits *limits);
+
+/**
+ * faultq_set_limits() - set the limits of the VM, or of one device
+ * @fq: the handle
+ * @limits: @device and all limits; read them first to change one
+ *
+ * Return: 0; the kernel's errors of LIMITS.
+ */
+int faultq_set_limits(struct faultq *fq, const struct faultq_limits *limits);
+
+/**
+ * faultq_share() - read what VMs share of an IOMMU instance
+ * @fq: the handle
+ * @instance: its name, as under /sys/class/iommu, or "" for the defaults
+ * @share: where it goes
+ *
+ * Return: 0; -ENAMETOOLONG; the kernel's errors of SHARE.
+ */
+int faultq_share(struct faultq *fq, const char *instance, struct faultq_share *share);
+
+/**
+ * faultq_set_share() - set what VMs share of an IOMMU instance
+ * @fq: the handle
+ * @share: @name and all settings; read them first to change one
+ *
+ * Needs CAP_SYS_ADMIN.
+ *
+ * Return: 0; the kernel's errors of SHARE.
+ */
+int faultq_set_share(struct faultq *fq, const struct faultq_share *share);
+
+/**
+ * faultq_drain() - terminate what a device has outstanding
+ * @fq: the handle
+ * @device: id from faultq_attach()
+ * @drained: where it goes how many groups there were, or NULL
+ *
+ * Return: 0; the kernel's errors of DRAIN.
+ */
+int faultq_drain(struct faultq *fq, uint32_t device, uint32_t *drained);
+
+/**
+ * faultq_drain_pasid() - terminate what one PASID of a device has outstanding
+ * @fq: the handle
+ * @device: id from faultq_attach()
+ * @pasid: the PASID
+ * @drained: where it goes how many groups there were, or NULL
+ *
+ * Return: 0; the kernel's errors of DRAIN.
+ */
+int faultq_drain_pasid(struct faultq *fq, uint32_t device, uint32_t pasid, uint32_t *drained);
+
+/**
+ * faultq_enable() - let a device ask again that failed or was switched off
+ * @fq: the handle
+ * @device: id from faultq_attach()
+ * @interrupted: where 1 goes if the DMA of its IOMMU group was interrupted, else 0; or
+ *	NULL
+ *
+ * Return: 0; the kernel's errors of ENABLE.
+ */
+int faultq_enable(struct faultq *fq, uint32_t device, int *interrupted);
+
+/**
+ * faultq_pending() - list the groups that wait for an answer
+ * @fq: the handle
+ * @records: where their records go, group by group
+ * @count: in: room at @records, at least max_group of faultq_info(); out: how many there are
+ * @position: in: 0 at first; out: for the next call, 0 when nothing is left
+ *
+ * Return: 0; the kernel's errors of PENDING.
+ */
+int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *count,
+		   uint32_t *position);
+
+/**
+ * faultq_instances() - list IOMMU instances and what VMs share of them
+ * @fq: the handle
+ * @entries: where they go
+ * @count: in: room at @entries; out: how many there are, which may be more
+ *
+ * Return: 0; the kernel's errors of INSTANCES.
+ */
+int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *count);
+
+/**
+ * faultq_vms() - list all VMs
+ * @fq: the handle
+ * @entries: where they go
+ * @count: in: room at @entries; out: how many there are, which may be more
+ *
+ * Needs CAP_SYS_ADMIN.
+ *
+ * Return: 0; the kernel's errors of VMS.
+ */
+int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count);
+
+/**
+ * faultq_devices() - list the devices of a VM
+ * @fq: the handle
+ * @vm: id of a VM, from faultq_vms(), or 0 for that of the handle
+ * @entries: where they go
+ * @count: in: room at @entries; out: how many there are, which may be more
+ *
+ * Needs CAP_SYS_ADMIN for another VM.
+ *
+ * Return: 0; the kernel's errors of DEVICES.
+ */
+int faultq_devices(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
+		   uint32_t *count);
+
+/**
  * faultq_held() - list the devices that could not be given back safely
  * @fq: the handle
  * @entries: where they go
@@ -291,7 +440,8 @@ int faultq_release(struct faultq *fq, const char *name);
  * faultq_type_name() - name of a record's type
  * @type: enum faultq_type
  *
- * Return: "page-request", "unrecoverable", "device-gone".
+ * Return: "page-request", "unrecoverable", "device-gone", "over-quota", "deadline",
+ * "faulting-off".
  */
 const char *faultq_type_name(uint32_t type);
 
@@ -310,6 +460,22 @@ const char *faultq_code_name(uint32_t code);
  * Return: such as "not-mapped" or "permission".
  */
 const char *faultq_reason_name(uint32_t reason);
+
+/**
+ * faultq_cause_name() - name of the cause of an over-quota or faulting-off event
+ * @cause: enum faultq_cause
+ *
+ * Return: such as "vm-limit" or "instance-share".
+ */
+const char *faultq_cause_name(uint32_t cause);
+
+/**
+ * faultq_state_name() - name of the state of a device's page requests
+ * @state: FAULTQ_STATE_* bits
+ *
+ * Return: "on", "failed", "off" or "failed+off".
+ */
+const char *faultq_state_name(uint32_t state);
 
 /**
  * faultq_kind_name() - name of a kind of fault

@@ -8,6 +8,15 @@
 
 #include "private.h"
 
+static int consume_from(struct faultq *fq, const struct faultq_queue *queue, uint32_t by_read)
+{
+	int ret = by_read ? reader_init(fq) : ring_init(fq, queue);
+
+	if (!ret)
+		fq->mode = by_read ? MODE_READ : MODE_RING;
+	return ret;
+}
+
 int faultq_queue(struct faultq *fq, uint32_t slots, uint32_t entries, int eventfd,
 		 uint32_t flags)
 {
@@ -20,12 +29,22 @@ int faultq_queue(struct faultq *fq, uint32_t slots, uint32_t entries, int eventf
 	};
 	int ret = fq_ioctl(fq, FAULTQ_QUEUE, &queue);
 
-	if (ret)
-		return ret;
-	ret = flags & FAULTQ_QUEUE_READ ? reader_init(fq) : ring_init(fq, &queue);
-	if (!ret)
-		fq->mode = flags & FAULTQ_QUEUE_READ ? MODE_READ : MODE_RING;
-	return ret;
+	return ret ? ret : consume_from(fq, &queue, flags & FAULTQ_QUEUE_READ);
+}
+
+int faultq_takeover(struct faultq *fq, int eventfd)
+{
+	struct faultq_queue queue = {
+		.size = sizeof(queue),
+		.flags = FAULTQ_QUEUE_TAKEOVER,
+		.eventfd = eventfd,
+	};
+	int ret;
+
+	if (fq->mode != MODE_NO_QUEUE)
+		return -EALREADY;
+	ret = fq_ioctl(fq, FAULTQ_QUEUE, &queue);
+	return ret ? ret : consume_from(fq, &queue, queue.flags & FAULTQ_QUEUE_READ);
 }
 
 int faultq_peek(struct faultq *fq, const struct faultq_record **records)

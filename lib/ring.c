@@ -58,6 +58,9 @@ int ring_init(struct faultq *fq, const struct faultq_queue *layout)
 	ring->records = map_part(fq, layout->records_offset, layout->records_size, PROT_READ);
 	if (!ring->records)
 		goto fail;
+	/* 0, or where another consumer has left off */
+	ring->next = __atomic_load_n(&ring->consumer->consumer, __ATOMIC_RELAXED);
+	ring->producer = ring->next;
 	return 0;
 fail:
 	error = errno;

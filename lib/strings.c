@@ -28,6 +28,9 @@ const char *faultq_type_name(uint32_t type)
 		[FAULTQ_PAGE_REQUEST] = "page-request",
 		[FAULTQ_UNRECOVERABLE] = "unrecoverable",
 		[FAULTQ_DEVICE_GONE] = "device-gone",
+		[FAULTQ_OVER_QUOTA] = "over-quota",
+		[FAULTQ_DEADLINE] = "deadline",
+		[FAULTQ_FAULTING_OFF] = "faulting-off",
 	};
 
 	return lookup(names, ARRAY_SIZE(names), type);
@@ -61,6 +64,26 @@ const char *faultq_reason_name(uint32_t reason)
 	return lookup(names, ARRAY_SIZE(names), reason);
 }
 
+const char *faultq_cause_name(uint32_t cause)
+{
+	static const char *const names[] = {
+		[FAULTQ_CAUSE_DEVICE] = "device-limit",
+		[FAULTQ_CAUSE_VM] = "vm-limit",
+		[FAULTQ_CAUSE_INSTANCE] = "instance-share",
+		[FAULTQ_CAUSE_RATE] = "refused-rate",
+		[FAULTQ_CAUSE_STRIKES] = "strikes",
+	};
+
+	return lookup(names, ARRAY_SIZE(names), cause);
+}
+
+const char *faultq_state_name(uint32_t state)
+{
+	static const char *const names[] = { "on", "failed", "off", "failed+off" };
+
+	return lookup(names, ARRAY_SIZE(names), state);
+}
+
 const char *faultq_kind_name(uint32_t kind)
 {
 	static const char *const names[] = {
@@ -73,7 +96,8 @@ const char *faultq_kind_name(uint32_t kind)
 const char *faultq_feature_name(uint64_t feature)
 {
 	static const char *const names[] = {
-		"ring", "read", "owned", "map", "map-answer",
+		"ring", "read", "owned", "map", "map-answer", "quota", "deadline", "drain",
+		"enable", "takeover", "lists",
 	};
 
 	return lookup_bit(names, ARRAY_SIZE(names), feature);

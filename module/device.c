@@ -14,8 +14,8 @@
  * not be looked up any more. It stays there until its group was given back: removal
  * waits for that, as the IOMMU core must not take a device apart meanwhile.
  *
- * Lock order: fq_vm.mutex, fq_all_lock. The lock of struct fq_vm for the fault path
- * is a leaf.
+ * Lock order: fq_vm.mutex, fq_all_lock, the locks of ioas.c and of share.c. The lock of
+ * struct fq_vm for the fault path is a leaf.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -23,9 +23,12 @@
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 
+#include "answer.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "held.h"
+#include "report.h"
+#include "trace.h"
 
 static DEFINE_MUTEX(fq_all_lock);
 static LIST_HEAD(fq_all_devices);
@@ -102,6 +105,8 @@ static struct fq_device *fq_device_create(struct fq_attachment *attachment, stru
 	device->attachment = attachment;
 	device->dev = get_device(dev);
 	INIT_LIST_HEAD(&device->outstanding);
+	INIT_LIST_HEAD(&device->telling);
+	device->detached = true;
 	refcount_set(&device->answers, 1);
 	init_completion(&device->answered);
 	list_add_tail(&device->node, &attachment->devices);
@@ -140,13 +145,76 @@ static void fq_unwatch(struct fq_device *device)
 	list_del(&device->all);
 }
 
+/**
+ * fq_refuse_requests() - let new page requests of a device be terminated, or not any more
+ * @device: the device
+ * @refuse: whether to
+ */
+void fq_refuse_requests(struct fq_device *device, bool refuse)
+{
+	spin_lock_irq(&device->vm->lock);
+	device->detached = refuse;
+	spin_unlock_irq(&device->vm->lock);
+}
+
+/* Whoever may ask needs a part of what its IOMMU instance can hold. */
+static bool fq_may_request(const struct fq_device *device)
+{
+	return device->delivery.no_page_request == FAULTQ_WHY_DELIVERED ||
+	       device->delivery.no_page_request == FAULTQ_WHY_UNKNOWN;
+}
+
+static int fq_join_share(struct fq_device *device)
+{
+	const char *instance = fq_compat_instance_name(device->dev);
+	struct fq_member *member;
+	struct fq_caps caps;
+
+	if (!fq_may_request(device))
+		return 0;
+	member = fq_share_join(&device->vm->members, instance);
+	if (IS_ERR(member))
+		return PTR_ERR(member);
+	device->member = member;
+	fq_share_caps(instance, &caps);
+	device->cap = caps.max_device;
+	device->max_outstanding = caps.max_device;
+	device->rate_cap = caps.refused_rate;
+	device->refused_rate = caps.refused_rate;
+	fq_refuse_requests(device, false);
+	return 0;
+}
+
+static void fq_leave_share(struct fq_device *device)
+{
+	fq_refuse_requests(device, true);
+	if (device->member)
+		fq_share_leave(device->member);
+	device->member = NULL;
+}
+
+/* Nothing arrives before the device has its part of the share. */
+static int fq_source_up(struct fq_device *device)
+{
+	int ret;
+
+	fq_source_probe(device);
+	ret = fq_join_share(device);
+	if (ret)
+		return ret;
+	ret = fq_source_attach(device);
+	if (ret || !fq_may_request(device))
+		fq_leave_share(device);
+	return ret;
+}
+
 static int fq_device_up(struct fq_device *device)
 {
 	int ret = fq_publish(device);
 
 	if (ret)
 		return ret;
-	ret = fq_source_attach(device);
+	ret = fq_source_up(device);
 	if (ret) {
 		fq_unpublish(device);
 		fq_unwatch(device);
@@ -154,26 +222,14 @@ static int fq_device_up(struct fq_device *device)
 	return ret;
 }
 
-static void fq_refuse_requests(struct fq_device *device)
-{
-	spin_lock_irq(&device->vm->lock);
-	device->detached = true;
-	spin_unlock_irq(&device->vm->lock);
-}
-
-static void fq_wait_for_answers(struct fq_device *device)
-{
-	if (!refcount_dec_and_test(&device->answers))
-		wait_for_completion(&device->answered);
-}
-
 /* End all that is outstanding, let no more faults arrive, and take the id away. */
 static void fq_device_down(struct fq_device *device)
 {
-	fq_refuse_requests(device);
-	fq_vm_terminate(device, FQ_DETACHED);
+	fq_refuse_requests(device, true);
+	trace_faultq_drain(device, -1, fq_terminate_all(device, FQ_DETACHED));
 	fq_wait_for_answers(device);
 	fq_source_detach(device);
+	fq_leave_share(device);
 	fq_unpublish(device);
 }
 
@@ -205,8 +261,12 @@ down:
 	return ret;
 }
 
+/* What no event has told yet is told no more. */
 static void fq_device_free(struct fq_device *device)
 {
+	spin_lock_irq(&device->vm->lock);
+	list_del(&device->telling);
+	spin_unlock_irq(&device->vm->lock);
 	list_del(&device->node);
 	put_device(device->dev);
 	kfree_rcu(device, rcu);
@@ -428,7 +488,7 @@ static bool fq_detach(struct fq_attachment *attachment)
 	struct fq_device *device;
 
 	list_for_each_entry(device, &attachment->devices, node)
-		fq_refuse_requests(device);
+		fq_refuse_requests(device, true);
 	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
 
 	mutex_lock(&fq_all_lock);
@@ -492,6 +552,21 @@ static struct fq_vm *fq_vm_of_dev(const struct device *dev)
 	return vm;
 }
 
+/* The device is freed when the event has found room. */
+static void fq_tell_gone(struct fq_device *device)
+{
+	struct fq_vm *vm = device->vm;
+	bool wake;
+
+	spin_lock_irq(&vm->lock);
+	fq_tell_device(device, FQ_TELL_GONE);
+	wake = fq_tell_events(vm);
+	spin_unlock_irq(&vm->lock);
+
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+}
+
 /* One device leaves its group; the group leaves with its last device. */
 static void fq_remove_device(struct fq_device *device)
 {
@@ -499,7 +574,7 @@ static void fq_remove_device(struct fq_device *device)
 	bool last = list_is_singular(&attachment->devices);
 	struct fq_vm *vm = device->vm;
 
-	fq_refuse_requests(device);
+	fq_refuse_requests(device, true);
 	if (last)
 		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
 	mutex_lock(&fq_all_lock);
@@ -511,7 +586,7 @@ static void fq_remove_device(struct fq_device *device)
 		fq_held_forget(attachment->held, device->dev);
 	list_del(&device->node);
 	put_device(device->dev);
-	fq_vm_device_gone(device);
+	fq_tell_gone(device);
 	if (last)
 		fq_leave(attachment);
 }

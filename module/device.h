@@ -56,10 +56,24 @@ struct fq_attachment {
  * @by_dev: in the VM's table; RCU
  * @rcu: frees it
  * @partials: page requests whose group is not whole yet; owned by the source
- * @outstanding: its slots; fault lock
- * @nr_outstanding: how many; fault lock
- * @counters: fault lock
- * @detached: page requests are terminated from now on; fault lock
+ * @member: the VM's part of the IOMMU instance, or NULL without page requests
+ * @outstanding: its slots; fault lock, like all of the following up to @detached
+ * @nr_outstanding: how many groups they are
+ * @max_outstanding: how many may be; 0: any number
+ * @refused_rate: groups refused in a second that switch it off; 0: any number
+ * @refused_since: when that second began, CLOCK_MONOTONIC in nanoseconds
+ * @refused: groups refused since then
+ * @strikes: deadlines that were missed
+ * @off: it was switched off
+ * @failed: user space has answered FAULTQ_FAILURE
+ * @off_cause: enum faultq_cause of @off
+ * @tell: enum fq_tell bits of what no event has told yet
+ * @telling: in the VM's list, when @tell is not 0
+ * @counters: what is counted
+ * @detached: page requests are terminated: before it has @member, and from the moment it
+ *	is being detached
+ * @cap: what @max_outstanding can be raised to without privilege; 0: anything
+ * @rate_cap: the same of @refused_rate
  * @answers: one, and one for each answer that is under way
  * @answered: @answers is zero
  */
@@ -74,10 +88,23 @@ struct fq_device {
 	struct hlist_node by_dev;
 	struct rcu_head rcu;
 	struct fq_partials *partials;
+	struct fq_member *member;
 	struct list_head outstanding;
 	u32 nr_outstanding;
+	u32 max_outstanding;
+	u32 refused_rate;
+	u32 refused;
+	u64 refused_since;
+	u32 strikes;
+	bool off;
+	bool failed;
+	u32 off_cause;
+	u32 tell;
+	struct list_head telling;
 	struct fq_counters counters;
 	bool detached;
+	u32 cap;
+	u32 rate_cap;
 	refcount_t answers;
 	struct completion answered;
 };
@@ -88,6 +115,14 @@ void fq_device_detach_all(struct fq_vm *vm);
 struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev);
 struct device *fq_find_dev(const char *name);
 void fq_dev_name(const struct device *dev, char name[FAULTQ_NAME_SIZE]);
+
+u32 fq_device_state(const struct fq_device *device);
+int fq_device_drain(struct fq_vm *vm, struct faultq_drain *drain);
+int fq_device_enable(struct fq_vm *vm, struct faultq_enable *enable);
+unsigned int fq_device_list(struct fq_vm *vm, struct faultq_device_entry *entries,
+			    unsigned int room);
+
+void fq_refuse_requests(struct fq_device *device, bool refuse);
 
 int fq_device_init(void);
 void fq_device_exit(void);

@@ -547,3 +547,36 @@ void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu
 	}
 	mutex_unlock(&ioas->lock);
 }
+
+/**
+ * fq_ioas_block() - block the DMA of an attached group for a while
+ * @ioas: the address space
+ * @domain: from fq_ioas_attach()
+ * @group: the group
+ */
+void fq_ioas_block(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group)
+{
+	mutex_lock(&ioas->lock);
+	iommu_detach_group_handle(domain->domain, group);
+	mutex_unlock(&ioas->lock);
+}
+
+/**
+ * fq_ioas_unblock() - undo fq_ioas_block()
+ * @ioas: the address space
+ * @domain: as there
+ * @group: as there
+ * @handle: as for fq_ioas_attach()
+ *
+ * Return: 0 or a negative errno: the group stays blocked.
+ */
+int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
+		    struct iommu_attach_handle *handle)
+{
+	int ret;
+
+	mutex_lock(&ioas->lock);
+	ret = iommu_attach_group_handle(domain->domain, group, handle);
+	mutex_unlock(&ioas->lock);
+	return ret;
+}

@@ -43,5 +43,8 @@ struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct 
 				 struct iommu_group *group,
 				 struct iommu_attach_handle *handle);
 void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group);
+void fq_ioas_block(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group);
+int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
+		    struct iommu_attach_handle *handle);
 
 #endif

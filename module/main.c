@@ -18,10 +18,13 @@
 
 #include <linux/faultq.h>
 
+#include "answer.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "held.h"
 #include "ioas.h"
+#include "lists.h"
+#include "share.h"
 #include "vm.h"
 
 /* Arguments of ioctls, in kernel memory. */
@@ -37,6 +40,12 @@ union fq_argument {
 	struct faultq_stats stats;
 	struct faultq_held held;
 	struct faultq_release release;
+	struct faultq_limits limits;
+	struct faultq_pending pending;
+	struct faultq_drain drain;
+	struct faultq_enable enable;
+	struct faultq_share share;
+	struct faultq_list list;
 };
 
 static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
@@ -48,7 +57,10 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 	*info = (struct faultq_info){
 		.size = info->size,
 		.features = FAULTQ_FEATURE_RING | FAULTQ_FEATURE_READ | FAULTQ_FEATURE_OWNED |
-			    FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER,
+			    FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER |
+			    FAULTQ_FEATURE_QUOTA | FAULTQ_FEATURE_DEADLINE |
+			    FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
+			    FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS,
 		.kinds = fq_source_kinds(),
 		.record_size = sizeof(struct faultq_record),
 		.max_slots = FQ_MAX_SLOTS,
@@ -157,45 +169,75 @@ static int fq_unmap(struct fq_vm *vm, union fq_argument *argument)
 
 static int fq_stats(struct fq_vm *vm, union fq_argument *argument)
 {
-	return fq_vm_stats(vm, &argument->stats);
+	struct faultq_stats *stats = &argument->stats;
+	struct fq_vm *seen;
+	int ret;
+
+	if (stats->flags)
+		return -EINVAL;
+	ret = fq_look_at(vm, stats->vm, &seen);
+	if (ret)
+		return ret;
+	ret = fq_vm_stats(seen, stats);
+	fq_vm_put(seen);
+	return ret;
 }
 
-/* Entries of the caller's size, which may be longer than ours: zero the tails. */
-static int fq_copy_held(void __user *user, const struct faultq_held_entry *entries, u32 count,
-			u32 entry_size)
+static int fq_limits(struct fq_vm *vm, union fq_argument *argument)
 {
-	u32 i;
+	return fq_vm_limits(vm, &argument->limits);
+}
 
-	for (i = 0; i < count; i++, user += entry_size)
-		if (copy_to_user(user, &entries[i], sizeof(*entries)) ||
-		    clear_user(user + sizeof(*entries), entry_size - sizeof(*entries)))
-			return -EFAULT;
-	return 0;
+static int fq_pending(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_pending(vm, &argument->pending);
+}
+
+static int fq_drain(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_device_drain(vm, &argument->drain);
+}
+
+static int fq_enable(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_device_enable(vm, &argument->enable);
+}
+
+static int fq_share(struct fq_vm *vm, union fq_argument *argument)
+{
+	struct faultq_share *share = &argument->share;
+	int ret;
+
+	if (share->flags & ~FAULTQ_SHARE_SET || share->reserved)
+		return -EINVAL;
+	if (share->flags & FAULTQ_SHARE_SET) {
+		if (!capable(CAP_SYS_ADMIN))
+			return -EPERM;
+		ret = fq_share_set(share);
+		if (ret)
+			return ret;
+	}
+	return fq_share_get(share);
+}
+
+static int fq_instances(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_instances(&argument->list);
+}
+
+static int fq_vms(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_vms(&argument->list);
+}
+
+static int fq_devices(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_devices(vm, &argument->list);
 }
 
 static int fq_held(struct fq_vm *vm, union fq_argument *argument)
 {
-	struct faultq_held *held = &argument->held;
-	struct faultq_held_entry *entries;
-	u32 room, count;
-	int ret;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (held->flags || held->entry_size > PAGE_SIZE ||
-	    held->entry_size < sizeof(struct faultq_held_entry))
-		return -EINVAL;
-
-	room = min(held->count, fq_held_list(NULL, 0));
-	entries = kvcalloc(room, sizeof(*entries), GFP_KERNEL_ACCOUNT);
-	if (!entries)
-		return -ENOMEM;
-	count = fq_held_list(entries, room);
-	ret = fq_copy_held(u64_to_user_ptr(held->entries), entries, min(room, count),
-			   held->entry_size);
-	kvfree(entries);
-	held->count = count;
-	return ret;
+	return fq_list_held(&argument->held);
 }
 
 static int fq_release(struct fq_vm *vm, union fq_argument *argument)
@@ -242,6 +284,14 @@ static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_STATS, fq_stats, faultq_stats, pinned_pages, true),
 	FQ_IOCTL(FAULTQ_HELD, fq_held, faultq_held, entry_size, false),
 	FQ_IOCTL(FAULTQ_RELEASE, fq_release, faultq_release, name, false),
+	FQ_IOCTL(FAULTQ_LIMITS, fq_limits, faultq_limits, reserved, false),
+	FQ_IOCTL(FAULTQ_PENDING, fq_pending, faultq_pending, reserved, false),
+	FQ_IOCTL(FAULTQ_DRAIN, fq_drain, faultq_drain, reserved, false),
+	FQ_IOCTL(FAULTQ_ENABLE, fq_enable, faultq_enable, interrupted, false),
+	FQ_IOCTL(FAULTQ_SHARE, fq_share, faultq_share, reserved, true),
+	FQ_IOCTL(FAULTQ_INSTANCES, fq_instances, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_VMS, fq_vms, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_DEVICES, fq_devices, faultq_list, reserved, true),
 };
 
 static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
@@ -352,9 +402,12 @@ static int __init fq_init(void)
 {
 	int ret;
 
-	ret = fq_device_init();
+	ret = fq_vm_init_all();
 	if (ret)
 		return ret;
+	ret = fq_device_init();
+	if (ret)
+		goto exit_vm;
 	ret = fq_held_init();
 	if (ret)
 		goto exit_device;
@@ -367,6 +420,8 @@ exit_held:
 	fq_held_exit();
 exit_device:
 	fq_device_exit();
+exit_vm:
+	fq_vm_exit_all();
 	return ret;
 }
 
@@ -375,6 +430,8 @@ static void __exit fq_exit(void)
 	misc_deregister(&fq_misc);
 	fq_held_exit();
 	fq_device_exit();
+	fq_vm_exit_all();
+	fq_share_exit();
 	/* Devices that are being freed by RCU need no code of this module, VMs neither. */
 }
 

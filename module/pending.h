@@ -14,39 +14,57 @@
 
 /**
  * struct fq_slot - one page request group that waits for an answer
- * @node: in the free list, or in the outstanding list of @device
- * @device: whose group it is, NULL when the slot is free
+ * @node: in the free list, or in the outstanding list of @device; the further slots of
+ *	a group that is longer than a slot come next there
+ * @age: in @waiting or @overdue of the VM's slots
+ * @device: whose group it is; NULL when the slot is free or a further one
  * @generation: grows with every use, so that an old cookie never fits
+ * @time: when the group was reported, CLOCK_MONOTONIC in nanoseconds
  * @key: how the source finds the group again
+ * @requests: page requests, each its address with its permissions in the low bits
  */
 struct fq_slot {
 	struct list_head node;
+	struct list_head age;
 	struct fq_device *device;
 	u64 generation;
+	u64 time;
 	struct fq_group_key key;
+	u64 requests[FAULTQ_SLOT_REQUESTS];
 };
 
 /**
  * struct fq_pending - the slots of a VM
  * @slots: the slots, NULL before QUEUE
  * @count: how many
- * @outstanding: how many are in use
- * @free: those that are not, least recently used first
+ * @used: how many are in use
+ * @outstanding: how many groups are in them
+ * @free: those that are not in use, least recently used first
+ * @waiting: groups that have not passed their deadline, oldest first
+ * @overdue: those that have, oldest first
  */
 struct fq_pending {
 	struct fq_slot *slots;
 	u32 count;
+	u32 used;
 	u32 outstanding;
 	struct list_head free;
+	struct list_head waiting;
+	struct list_head overdue;
 };
 
+void fq_pending_init(struct fq_pending *pending);
 int fq_pending_create(struct fq_pending *pending, u32 count);
 void fq_pending_destroy(struct fq_pending *pending);
 
+bool fq_pending_has_room(const struct fq_pending *pending, unsigned int requests);
 struct fq_slot *fq_pending_take(struct fq_pending *pending, struct fq_device *device,
-				struct list_head *outstanding);
+				struct list_head *outstanding, const struct fq_group_key *key,
+				const struct fq_page_request *requests);
 struct fq_slot *fq_pending_find(const struct fq_pending *pending, u64 cookie);
 u64 fq_pending_cookie(const struct fq_pending *pending, const struct fq_slot *slot);
+struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned int index);
+void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding);
 void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot);
 
 #endif

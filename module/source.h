@@ -49,6 +49,7 @@ struct fq_delivery {
  * @pasid: PASID of the last request
  * @has_pasid: @pasid is valid
  * @answer_pasid: the answer must carry @pasid
+ * @count: page requests of the group; set when it is queued
  * @iopf: the kernel's group, where it has such a thing
  */
 struct fq_group_key {
@@ -56,6 +57,7 @@ struct fq_group_key {
 	u32 pasid;
 	bool has_pasid;
 	bool answer_pasid;
+	u8 count;
 	struct iopf_group *iopf;
 };
 
@@ -96,7 +98,25 @@ enum fq_outcome {
 	FQ_TOO_LONG,
 	FQ_DETACHED,
 	FQ_STOPPED,
+	FQ_OVER_DEVICE,
+	FQ_OVER_VM,
+	FQ_OVER_SHARE,
+	FQ_OFF,
+	FQ_DRAINED,
+	FQ_EXPIRED,
+	FQ_OUTCOMES,
 };
+
+/**
+ * fq_outcome_code() - how to answer a group that is not queued, or not any more
+ * @outcome: why
+ *
+ * Return: the code.
+ */
+static inline enum faultq_code fq_outcome_code(enum fq_outcome outcome)
+{
+	return outcome == FQ_OFF ? FAULTQ_FAILURE : FAULTQ_INVALID;
+}
 
 /* What a source provides. */
 
@@ -108,8 +128,15 @@ enum fq_outcome {
 u32 fq_source_kinds(void);
 
 /**
+ * fq_source_probe() - find out which faults a device may deliver
+ * @device: has its domain; @device->delivery is filled in
+ */
+void fq_source_probe(struct fq_device *device);
+
+/**
  * fq_source_attach() - let page requests and faults of a device arrive
- * @device: has its id already, and its domain; @device->delivery is filled in
+ * @device: has its id already; @device->delivery is corrected if its page requests
+ *	cannot be switched on
  *
  * Return: 0, -EBUSY when the device's page requests go to somebody else, or
  * another negative errno.
@@ -146,7 +173,7 @@ void fq_source_watch_domain(struct iommu_domain *domain, struct fq_vm *vm);
  */
 void fq_source_watch_requests(struct iommu_domain *domain);
 
-/* What a source calls: the one way up, implemented in vm.c. */
+/* What a source calls: the one way up, implemented in report.c. */
 
 /**
  * fq_report_group() - report a whole page request group
@@ -156,7 +183,7 @@ void fq_source_watch_requests(struct iommu_domain *domain);
  * @count: how many, 1 to FQ_MAX_GROUP
  *
  * Return: %FQ_QUEUED when the group is now outstanding; anything else says why
- * it is not, and the source answers it with FAULTQ_INVALID.
+ * it is not, and the source answers it with fq_outcome_code().
  */
 enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_key *key,
 				const struct fq_page_request *requests, unsigned int count);

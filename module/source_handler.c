@@ -126,6 +126,7 @@ static void fq_handler_page_request(struct fq_device *device,
 		.address = prm->addr & PAGE_MASK,
 		.perm = prm->perm & FQ_PERM_MASK,
 	};
+	enum fq_outcome outcome;
 
 	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)) {
 		unsigned int dropped = fq_partials_add(device->partials, &key, &request);
@@ -134,8 +135,9 @@ static void fq_handler_page_request(struct fq_device *device,
 			fq_report_dropped(device, dropped);
 		return;
 	}
-	if (fq_handler_group(device, &key, &request) != FQ_QUEUED)
-		fq_source_answer(device, &key, FAULTQ_INVALID);
+	outcome = fq_handler_group(device, &key, &request);
+	if (outcome != FQ_QUEUED)
+		fq_source_answer(device, &key, fq_outcome_code(outcome));
 }
 
 static void fq_handler_unrecoverable(struct fq_device *device,
@@ -175,11 +177,15 @@ void fq_source_watch_requests(struct iommu_domain *domain)
 {
 }
 
+void fq_source_probe(struct fq_device *device)
+{
+	fq_compat_delivery(device->dev, &device->delivery);
+}
+
 int fq_source_attach(struct fq_device *device)
 {
 	int ret;
 
-	fq_compat_delivery(device->dev, &device->delivery);
 	device->partials = fq_partials_create();
 	if (!device->partials)
 		return -ENOMEM;

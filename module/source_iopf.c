@@ -97,7 +97,7 @@ static int fq_iopf_handler(struct iopf_group *group)
 		outcome = fq_iopf_report(device, group);
 	rcu_read_unlock();
 	if (outcome != FQ_QUEUED)
-		fq_iopf_answer(group, FAULTQ_INVALID);
+		fq_iopf_answer(group, fq_outcome_code(outcome));
 	return 0;
 }
 
@@ -106,24 +106,34 @@ void fq_source_watch_requests(struct iommu_domain *domain)
 	domain->iopf_handler = fq_iopf_handler;
 }
 
+static void fq_deliver_none(struct fq_delivery *delivery)
+{
+	delivery->kinds &= ~FAULTQ_KIND_PAGE_REQUEST;
+	delivery->no_page_request = FAULTQ_WHY_DEVICE;
+}
+
+void fq_source_probe(struct fq_device *device)
+{
+	struct fq_delivery *delivery = &device->delivery;
+
+	fq_compat_delivery(device->dev, delivery);
+	if (delivery->kinds & FAULTQ_KIND_PAGE_REQUEST &&
+	    !iommu_get_domain_for_dev(device->dev)->iopf_handler)
+		fq_deliver_none(delivery);
+}
+
 int fq_source_attach(struct fq_device *device)
 {
 	struct fq_delivery *delivery = &device->delivery;
 	int ret;
 
-	fq_compat_delivery(device->dev, delivery);
 	if (!(delivery->kinds & FAULTQ_KIND_PAGE_REQUEST))
 		return 0;
-
-	ret = -ENODEV;
-	if (iommu_get_domain_for_dev(device->dev)->iopf_handler)
-		ret = fq_compat_requests_on(device->dev);
+	ret = fq_compat_requests_on(device->dev);
 	if (ret == -EBUSY || ret == -ENOMEM)
 		return ret;
-	if (ret) {
-		delivery->kinds &= ~FAULTQ_KIND_PAGE_REQUEST;
-		delivery->no_page_request = FAULTQ_WHY_DEVICE;
-	}
+	if (ret)
+		fq_deliver_none(delivery);
 	return 0;
 }
 

@@ -112,6 +112,14 @@ int fq_compat_requests_on(struct device *dev);
  */
 void fq_compat_requests_off(struct device *dev);
 
+/**
+ * fq_compat_instance_name() - name of a device's IOMMU instance
+ * @dev: a device behind an IOMMU
+ *
+ * Return: the name as under /sys/class/iommu; lives as long as the instance.
+ */
+const char *fq_compat_instance_name(struct device *dev);
+
 struct fq_delivery;
 
 /**

@@ -61,13 +61,20 @@ static const struct fq_driver fq_drivers[] = {
 	{ "mock-", FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT, fq_always },
 };
 
-static const struct fq_driver *fq_find_driver(struct device *dev)
+const char *fq_compat_instance_name(struct device *dev)
 {
 	struct device *instance = dev->iommu->iommu_dev->dev;
+
+	return instance ? dev_name(instance) : "unknown";
+}
+
+static const struct fq_driver *fq_find_driver(struct device *dev)
+{
+	const char *instance = fq_compat_instance_name(dev);
 	unsigned int i;
 
-	for (i = 0; instance && i < ARRAY_SIZE(fq_drivers); i++)
-		if (str_has_prefix(dev_name(instance), fq_drivers[i].prefix))
+	for (i = 0; i < ARRAY_SIZE(fq_drivers); i++)
+		if (str_has_prefix(instance, fq_drivers[i].prefix))
 			return &fq_drivers[i];
 	return NULL;
 }

@@ -64,7 +64,8 @@ AT(faultq_record, cookie, 24);
 AT(faultq_record, timestamp, 32);
 AT(faultq_record, fetch_address, 40);
 AT(faultq_record, reason, 48);
-AT(faultq_record, reserved, 52);
+AT(faultq_record, count, 52);
+AT(faultq_record, reserved, 56);
 
 SIZE(faultq_attach, 96);
 AT(faultq_attach, flags, 4);
@@ -109,7 +110,7 @@ AT(faultq_unmap, iova, 8);
 AT(faultq_unmap, length, 16);
 AT(faultq_unmap, unmapped, 24);
 
-SIZE(faultq_stats, 160);
+SIZE(faultq_stats, 424);
 AT(faultq_stats, flags, 4);
 AT(faultq_stats, device, 8);
 AT(faultq_stats, devices, 12);
@@ -132,6 +133,17 @@ AT(faultq_stats, unrecoverable, 128);
 AT(faultq_stats, lost, 136);
 AT(faultq_stats, mapped_bytes, 144);
 AT(faultq_stats, pinned_pages, 152);
+AT(faultq_stats, terminated_over_device, 160);
+AT(faultq_stats, terminated_over_vm, 168);
+AT(faultq_stats, terminated_over_instance, 176);
+AT(faultq_stats, terminated_off, 184);
+AT(faultq_stats, terminated_drained, 192);
+AT(faultq_stats, terminated_deadline, 200);
+AT(faultq_stats, deadlines, 208);
+AT(faultq_stats, switched_off, 216);
+AT(faultq_stats, latency, 224);
+AT(faultq_stats, vm, 416);
+AT(faultq_stats, state, 420);
 
 SIZE(faultq_held_entry, 72);
 AT(faultq_held_entry, name, 0);
@@ -148,7 +160,84 @@ SIZE(faultq_release, 72);
 AT(faultq_release, flags, 4);
 AT(faultq_release, name, 8);
 
-_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_RELEASE == 0xfa09, "numbers");
+SIZE(faultq_limits, 48);
+AT(faultq_limits, flags, 4);
+AT(faultq_limits, device, 8);
+AT(faultq_limits, max_outstanding, 12);
+AT(faultq_limits, cap, 16);
+AT(faultq_limits, refused_rate, 20);
+AT(faultq_limits, rate_cap, 24);
+AT(faultq_limits, deadline_ms, 28);
+AT(faultq_limits, invalid, 32);
+AT(faultq_limits, grace_ms, 36);
+AT(faultq_limits, strikes, 40);
+AT(faultq_limits, reserved, 44);
+
+SIZE(faultq_pending, 32);
+AT(faultq_pending, flags, 4);
+AT(faultq_pending, records, 8);
+AT(faultq_pending, count, 16);
+AT(faultq_pending, entry_size, 20);
+AT(faultq_pending, position, 24);
+AT(faultq_pending, reserved, 28);
+
+SIZE(faultq_drain, 24);
+AT(faultq_drain, flags, 4);
+AT(faultq_drain, device, 8);
+AT(faultq_drain, pasid, 12);
+AT(faultq_drain, drained, 16);
+AT(faultq_drain, reserved, 20);
+
+SIZE(faultq_enable, 16);
+AT(faultq_enable, flags, 4);
+AT(faultq_enable, device, 8);
+AT(faultq_enable, interrupted, 12);
+
+SIZE(faultq_share, 112);
+AT(faultq_share, flags, 4);
+AT(faultq_share, name, 8);
+AT(faultq_share, depth, 72);
+AT(faultq_share, pool, 76);
+AT(faultq_share, guarantee, 80);
+AT(faultq_share, max_device, 84);
+AT(faultq_share, refused_rate, 88);
+AT(faultq_share, max_vm, 92);
+AT(faultq_share, vms, 96);
+AT(faultq_share, pool_used, 100);
+AT(faultq_share, own, 104);
+AT(faultq_share, reserved, 108);
+
+SIZE(faultq_list, 32);
+AT(faultq_list, flags, 4);
+AT(faultq_list, entries, 8);
+AT(faultq_list, count, 16);
+AT(faultq_list, entry_size, 20);
+AT(faultq_list, vm, 24);
+AT(faultq_list, reserved, 28);
+
+SIZE(faultq_vm_entry, 64);
+AT(faultq_vm_entry, vm, 0);
+AT(faultq_vm_entry, pid, 4);
+AT(faultq_vm_entry, comm, 8);
+AT(faultq_vm_entry, devices, 24);
+AT(faultq_vm_entry, outstanding, 28);
+AT(faultq_vm_entry, slots, 32);
+AT(faultq_vm_entry, max_outstanding, 36);
+AT(faultq_vm_entry, groups, 40);
+AT(faultq_vm_entry, terminated, 48);
+AT(faultq_vm_entry, unrecoverable, 56);
+
+SIZE(faultq_device_entry, 152);
+AT(faultq_device_entry, name, 0);
+AT(faultq_device_entry, instance, 64);
+AT(faultq_device_entry, device, 128);
+AT(faultq_device_entry, group, 132);
+AT(faultq_device_entry, kinds, 136);
+AT(faultq_device_entry, state, 140);
+AT(faultq_device_entry, outstanding, 144);
+AT(faultq_device_entry, max_outstanding, 148);
+
+_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_DEVICES == 0xfa11, "numbers");
 
 static void info_tells_the_limits(void **state)
 {
@@ -173,7 +262,10 @@ static void info_tells_the_limits(void **state)
 static void info_tells_features_and_kinds(void **state)
 {
 	const uint64_t features = FAULTQ_FEATURE_RING | FAULTQ_FEATURE_READ | FAULTQ_FEATURE_OWNED |
-				  FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER;
+				  FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER |
+				  FAULTQ_FEATURE_QUOTA | FAULTQ_FEATURE_DEADLINE |
+				  FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
+				  FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS;
 	struct faultq_info info = { .size = sizeof(info) };
 	int vm = abi_open();
 

@@ -14,11 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/cgroup.h"
 #include "support/fault.h"
 #include "support/kinds.h"
+#include "support/quota.h"
 
 #define IOVA		0x1000000UL
-#define CGROUP		"/sys/fs/cgroup/faultq"
+#define CGROUP		"faultq"
 #define MAX_SLOTS	16384
 #define MAX_ENTRIES	65536
 /* The kernel charges in batches that each CPU keeps for later. */
@@ -116,25 +118,6 @@ static void a_flood_without_answers_is_bounded_by_the_slots(void **state)
 	assert_queue_empty(rig->fq);
 }
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return written;
-}
-
-static long charged(void)
-{
-	FILE *file = fopen(CGROUP "/memory.current", "re");
-	long bytes = -1;
-
-	must(file && fscanf(file, "%ld", &bytes) == 1);
-	fclose(file);
-	return bytes;
-}
-
 /* Two processes take turns. */
 struct turns {
 	int child[2];
@@ -166,7 +149,7 @@ static void queue_in_cgroup(const struct turns *turns, const struct device *devi
 	int vm = open("/dev/faultq", O_RDWR | O_CLOEXEC);
 
 	must(vm >= 0);
-	must(write_text(CGROUP "/cgroup.procs", "0"));
+	must(cgroup_enter(CGROUP));
 	pass_turn(turns->parent[1]);
 	await_turn(turns->child[0]);
 	must(!ioctl(vm, FAULTQ_QUEUE, &queue));
@@ -184,19 +167,19 @@ static void flood_from_outside(const struct turns *turns, const struct device *d
 	long before, with_queue, flooded;
 
 	await_turn(turns->parent[0]);
-	before = charged();
+	before = (long)cgroup_charged(CGROUP);
 	pass_turn(turns->child[1]);
 	await_turn(turns->parent[0]);
-	with_queue = charged();
+	with_queue = (long)cgroup_charged(CGROUP);
 	printf("# charged for the queue: %ld bytes\n", with_queue - before);
 	assert_true(with_queue - before >=
 		    MAX_ENTRIES * (long)sizeof(struct faultq_record) + MAX_SLOTS * 16);
 
-	flood.count = scaled(40000, 400000);
+	flood.count = scaled(40000, 1000000);
 	flood.group_step = 1;
 	assert_int_equal(inject(device, &flood), flood.count);
 	assert_int_equal(device_state(device).outstanding, MAX_SLOTS);
-	flooded = charged();
+	flooded = (long)cgroup_charged(CGROUP);
 	printf("# charged for %u groups: %ld bytes\n", flood.count, flooded - with_queue);
 	assert_true(labs(flooded - with_queue) < CHARGE_SLACK);
 	pass_turn(turns->child[1]);
@@ -210,9 +193,8 @@ static void a_flood_takes_no_memory_but_the_queues_which_is_charged(void **state
 	pid_t child;
 
 	(void)state;
-	if (!write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
+	if (!cgroup_make(CGROUP))
 		skip_because("the kernel has no memory cgroups");
-	assert_int_equal(mkdir(CGROUP, 0755), 0);
 	instance_make("flood", MAX_ENTRIES);
 	device_make(&device, "flood", "dev", "mode=pri");
 	assert_int_equal(pipe(turns.child) | pipe(turns.parent), 0);
@@ -222,8 +204,8 @@ static void a_flood_takes_no_memory_but_the_queues_which_is_charged(void **state
 	flood_from_outside(&turns, &device);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_true(charged() < CHARGE_SLACK);
-	assert_int_equal(rmdir(CGROUP), 0);
+	assert_true((long)cgroup_charged(CGROUP) < CHARGE_SLACK);
+	assert_true(cgroup_remove(CGROUP));
 	device_assert_idle(&device);
 	device_remove(&device);
 	instance_remove("flood");
@@ -393,5 +375,6 @@ int main(void)
 		RIG_TEST(faults_around_the_close_leave_nothing_outstanding),
 	};
 
+	shares_lift(16384);
 	return tap_run_request_group(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "support/abi.h"
 #include "support/kinds.h"
 #include "support/mock.h"
+#include "support/quota.h"
 #include "support/tap.h"
 
 #define ENTRIES 256
@@ -425,5 +426,6 @@ int main(void)
 		with_ring(floods_at_the_same_time_add_up),
 	};
 
+	shares_lift(16384);
 	return tap_run_group(tests, NULL, NULL);
 }

@@ -17,10 +17,11 @@
 #include "support/abi.h"
 #include "support/kinds.h"
 #include "support/mock.h"
+#include "support/quota.h"
 #include "support/tap.h"
 
 #define ENTRIES 64
-#define SLOTS 64
+#define SLOTS		256
 #define DEVICES 4
 #define MAX_GROUP 32
 
@@ -470,5 +471,6 @@ int main(void)
 		cmocka_unit_test(groups_of_several_devices_do_not_mix),
 	};
 
+	shares_lift(16384);
 	return tap_run_request_group(tests, NULL, NULL);
 }

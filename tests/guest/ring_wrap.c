@@ -19,6 +19,7 @@
 #include "support/abi.h"
 #include "support/kinds.h"
 #include "support/mock.h"
+#include "support/quota.h"
 #include "support/tap.h"
 
 #define BATCH 256
@@ -264,5 +265,6 @@ int main(void)
 		cmocka_unit_test(page_requests_through_read),
 	};
 
+	shares_lift(16384);
 	return tap_run_group(tests, NULL, NULL);
 }

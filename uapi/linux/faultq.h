@@ -30,8 +30,8 @@
  *   E2BIG   @size is more than this kernel knows and the tail is not zero, or
  *           @size is more than a page.
  *   EIO     the queue was stopped, because the consumer index was nonsense
- *           (see "The ring"). Only GET_INFO, STATS, DETACH and close() go on
- *           working.
+ *           (see "The ring"). Only GET_INFO, STATS, DETACH, SHARE, the lists of
+ *           an administrator and close() go on working.
  *   ENOTTY  the call is not known.
  *
  * A call lists below what else it can give. A call that waits can also give
@@ -70,6 +70,21 @@
  * finds no room is lost: the header's @lost counts it, and the next record has
  * FAULTQ_RECORD_AFTER_LOSS. Half of the ring is for page requests, a quarter for
  * unrecoverable faults and a quarter for events; no kind takes another's room.
+ *
+ * Quotas
+ *
+ * What is outstanding occupies the queue of an IOMMU instance, which all VMs behind
+ * it share. An instance has a depth and, of it, a pool. A VM's first device there
+ * that raises page requests reserves a guarantee from what is left of the depth
+ * without the pool. Up to its guarantee a VM is always admitted; beyond, it gets one
+ * more place of the pool only while it holds fewer of them than are free. SHARE tells
+ * and sets the numbers of an instance. LIMITS sets what the VMM itself allows: a
+ * limit for the VM over all its devices, and one for each device. A group that is
+ * not admitted is terminated at once with FAULTQ_INVALID, STATS counts it under its
+ * cause, and an OVER_QUOTA event tells. A device of which too many are refused in a
+ * second is switched off, if LIMITS says so.
+ *
+ * The ids of VMs that VMS tells are for an administrator; a VM file needs none.
  */
 #ifndef _UAPI_LINUX_FAULTQ_H
 #define _UAPI_LINUX_FAULTQ_H
@@ -130,6 +145,12 @@ struct faultq_info {
 #define FAULTQ_FEATURE_OWNED		(1ULL << 2)	/* ATTACH by name */
 #define FAULTQ_FEATURE_MAP		(1ULL << 3)	/* MAP and UNMAP of memory */
 #define FAULTQ_FEATURE_MAP_ANSWER	(1ULL << 4)	/* FAULTQ_MAP_ANSWER */
+#define FAULTQ_FEATURE_QUOTA		(1ULL << 5)	/* SHARE and LIMITS */
+#define FAULTQ_FEATURE_DEADLINE		(1ULL << 6)	/* deadlines in LIMITS */
+#define FAULTQ_FEATURE_DRAIN		(1ULL << 7)	/* DRAIN */
+#define FAULTQ_FEATURE_ENABLE		(1ULL << 8)	/* ENABLE */
+#define FAULTQ_FEATURE_TAKEOVER		(1ULL << 9)	/* PENDING, FAULTQ_QUEUE_TAKEOVER */
+#define FAULTQ_FEATURE_LISTS		(1ULL << 10)	/* VMS, DEVICES, INSTANCES */
 	__u32 kinds;
 	__u32 record_size;
 	__u32 max_slots;
@@ -145,8 +166,10 @@ struct faultq_info {
 /**
  * struct faultq_queue - QUEUE: create the queue of this VM
  * @size: sizeof(struct faultq_queue)
- * @flags: FAULTQ_QUEUE_READ: records are taken by read(), there is no mmap()
- * @slots: how many page request groups may be outstanding, 1 to max_slots
+ * @flags: FAULTQ_QUEUE_READ: records are taken by read(), there is no mmap();
+ *	FAULTQ_QUEUE_TAKEOVER: the queue is there, tell about it
+ * @slots: how many page request groups may be outstanding, 1 to max_slots; a group
+ *	of more than FAULTQ_SLOT_REQUESTS page requests takes a slot for each as many
  * @entries: how many records the ring holds, a power of two from min_entries
  *	to max_entries
  * @eventfd: an eventfd to signal when poll() would wake, or -1
@@ -164,6 +187,13 @@ struct faultq_info {
  * memory is charged to the caller's memory cgroup. With FAULTQ_QUEUE_READ the
  * offsets and sizes are 0.
  *
+ * FAULTQ_QUEUE_TAKEOVER is for a consumer that follows on another, which has died or
+ * was replaced, on the same VM file: it creates nothing, and fills in @flags (with
+ * FAULTQ_QUEUE_READ or without), @slots, @entries, offsets and sizes. @slots and
+ * @entries must be 0, and FAULTQ_QUEUE_READ not be set. An @eventfd takes the place of
+ * the one before, -1 leaves that. The consumer goes on at the index in the consumer
+ * page, and asks PENDING for what was consumed and never answered.
+ *
  * mmap() takes exactly the given offset and size, MAP_SHARED only. It gives
  * EINVAL for another offset or size or a private mapping, EACCES for
  * PROT_WRITE on a read-only part and for PROT_EXEC, EBUSY when the queue is for
@@ -177,12 +207,13 @@ struct faultq_info {
  *
  * Errors: EEXIST there is a queue already. EINVAL @slots or @entries is out of
  * range, @entries is not a power of two, or @eventfd is not an eventfd. EBADF
- * @eventfd is not a file.
+ * @eventfd is not a file. ENXIO FAULTQ_QUEUE_TAKEOVER, and there is no queue.
  */
 struct faultq_queue {
 	__u32 size;
 	__u32 flags;
 #define FAULTQ_QUEUE_READ		(1U << 0)
+#define FAULTQ_QUEUE_TAKEOVER		(1U << 1)
 	__u32 slots;
 	__u32 entries;
 	__s32 eventfd;
@@ -195,6 +226,9 @@ struct faultq_queue {
 	__u32 records_size;
 	__u32 reserved2;
 };
+
+/* Page requests of a group that fit in one slot. */
+#define FAULTQ_SLOT_REQUESTS	4
 
 #define FAULTQ_QUEUE		_IO(FAULTQ_IOC_TYPE, 0x01)
 
@@ -229,6 +263,18 @@ enum faultq_type {
 	FAULTQ_PAGE_REQUEST	= 1,	/* recoverable, to be answered */
 	FAULTQ_UNRECOVERABLE	= 2,	/* the access failed, nothing to answer */
 	FAULTQ_DEVICE_GONE	= 3,	/* the device was removed from the system */
+	FAULTQ_OVER_QUOTA	= 4,	/* page request groups were not admitted */
+	FAULTQ_DEADLINE		= 5,	/* a group waits for longer than it should */
+	FAULTQ_FAULTING_OFF	= 6,	/* the kernel switched off a device's page requests */
+};
+
+/* Why a group was not admitted, or a device was switched off: @reason of events. */
+enum faultq_cause {
+	FAULTQ_CAUSE_DEVICE	= 1,	/* the limit of the device */
+	FAULTQ_CAUSE_VM		= 2,	/* the limit of the VM */
+	FAULTQ_CAUSE_INSTANCE	= 3,	/* the VM's part of the IOMMU instance */
+	FAULTQ_CAUSE_RATE	= 4,	/* too many groups were refused in a second */
+	FAULTQ_CAUSE_STRIKES	= 5,	/* too many deadlines were missed */
 };
 
 /* Why an unrecoverable fault happened, when FAULTQ_RECORD_REASON is set. */
@@ -259,11 +305,26 @@ enum faultq_reason {
  * @timestamp: CLOCK_MONOTONIC, nanoseconds
  * @fetch_address: when FAULTQ_RECORD_FETCH is set: where the IOMMU's own table
  *	walk failed
- * @reason: enum faultq_reason, when FAULTQ_RECORD_REASON is set
+ * @reason: when FAULTQ_RECORD_REASON is set: enum faultq_reason, or of an event
+ *	enum faultq_cause
+ * @count: OVER_QUOTA: groups that were not admitted since the last such event
  * @reserved: 0
  *
  * DEVICE_GONE: @device was attached and is no more; its id will not be given
  * out again, and its page requests were terminated.
+ *
+ * OVER_QUOTA: groups of the VM were over a limit or over its part of an IOMMU
+ * instance, the first of them of @device and for @reason. The next such event comes
+ * only after this one was consumed and a group was admitted. It does not tell of
+ * groups that found no slot or no room in the ring.
+ *
+ * DEADLINE: the group of @cookie, with @device, @group and @pasid as in its
+ * records, passed the deadline of LIMITS; once for each group. It is still
+ * outstanding, if it was not answered meanwhile.
+ *
+ * FAULTING_OFF: page requests of @device are answered FAULTQ_FAILURE from now on,
+ * until ENABLE, for @reason; those that were outstanding are being terminated with
+ * FAULTQ_FAILURE.
  */
 struct faultq_record {
 	__u8  type;
@@ -288,7 +349,8 @@ struct faultq_record {
 	__aligned_u64 timestamp;
 	__aligned_u64 fetch_address;
 	__u32 reason;
-	__u32 reserved[3];
+	__u32 count;
+	__u32 reserved[2];
 };
 
 /**
@@ -314,7 +376,8 @@ struct faultq_record {
  * the device is behind no IOMMU, as one that firmware describes without a link to it, or
  * it is being added to the system at this moment: not after its uevent. EBUSY it has a
  * driver or another owner, its page requests go to somebody else, or it is held (see
- * HELD). ENOSPC too many devices. EINVAL the name is not terminated, the IOMMU driver
+ * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
+ * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
  * refuses the device, or a mapping lies outside what its IOMMU can address.
  */
 struct faultq_attach {
@@ -479,6 +542,8 @@ struct faultq_unmap {
 
 #define FAULTQ_UNMAP		_IO(FAULTQ_IOC_TYPE, 0x06)
 
+#define FAULTQ_LATENCIES	24
+
 /**
  * struct faultq_stats - STATS: counters of the VM, or of one of its devices
  * @size: sizeof(struct faultq_stats)
@@ -506,8 +571,21 @@ struct faultq_unmap {
  * @lost: out: unrecoverable faults that found no room
  * @mapped_bytes: out: bytes mapped (VM only)
  * @pinned_pages: out: pages pinned and charged (VM only)
+ * @terminated_over_device: out: groups terminated: over the limit of the device
+ * @terminated_over_vm: out: ... over the limit of the VM
+ * @terminated_over_instance: out: ... over the VM's part of the IOMMU instance
+ * @terminated_off: out: ... the device was switched off
+ * @terminated_drained: out: ... DRAIN or ENABLE
+ * @terminated_deadline: out: ... the deadline and the grace were over
+ * @deadlines: out: groups that passed their deadline
+ * @switched_off: out: how often a device was switched off
+ * @latency: out: answers of user space by the time since the report: @latency[i]
+ *	counts those below 2^(10 + i) nanoseconds that are in no lower one, the last
+ *	one all the rest
+ * @vm: in: id of another VM, from VMS, or 0 for the caller's
+ * @state: out: FAULTQ_STATE_* bits of a device
  *
- * Errors: ENOENT no such id.
+ * Errors: ENOENT no such id, or no such VM. EPERM @vm without CAP_SYS_ADMIN.
  */
 struct faultq_stats {
 	__u32 size;
@@ -533,6 +611,25 @@ struct faultq_stats {
 	__aligned_u64 lost;
 	__aligned_u64 mapped_bytes;
 	__aligned_u64 pinned_pages;
+	__aligned_u64 terminated_over_device;
+	__aligned_u64 terminated_over_vm;
+	__aligned_u64 terminated_over_instance;
+	__aligned_u64 terminated_off;
+	__aligned_u64 terminated_drained;
+	__aligned_u64 terminated_deadline;
+	__aligned_u64 deadlines;
+	__aligned_u64 switched_off;
+	__aligned_u64 latency[FAULTQ_LATENCIES];
+	__u32 vm;
+	__u32 state;
+};
+
+/* State of a device, as bits. */
+enum faultq_state {
+	/* a group was answered FAULTQ_FAILURE: a PCIe device asks no more */
+	FAULTQ_STATE_FAILED	= 1 << 0,
+	/* the kernel switched it off, see FAULTQ_FAULTING_OFF */
+	FAULTQ_STATE_OFF	= 1 << 1,
 };
 
 #define FAULTQ_STATS		_IO(FAULTQ_IOC_TYPE, 0x07)
@@ -596,5 +693,261 @@ struct faultq_release {
 };
 
 #define FAULTQ_RELEASE		_IO(FAULTQ_IOC_TYPE, 0x09)
+
+/**
+ * struct faultq_limits - LIMITS: what the VMM allows its VM and its devices
+ * @size: sizeof(struct faultq_limits)
+ * @flags: FAULTQ_LIMITS_SET to set what is marked "in/out", 0 to read it
+ * @device: id from ATTACH, or 0 for the VM
+ * @max_outstanding: in/out: groups that the VM, or the device, may have outstanding;
+ *	0: no limit but the slots
+ * @cap: out: what @max_outstanding can be raised to without CAP_SYS_RESOURCE; 0: anything
+ * @refused_rate: in/out, device only: groups within a second that may be over a limit or
+ *	find no slot or no room; one more switches the device off; 0: any number
+ * @rate_cap: out, device only: what @refused_rate can be raised to without
+ *	CAP_SYS_RESOURCE; 0: anything
+ * @deadline_ms: in/out, VM only: milliseconds after which a waiting group gets a
+ *	DEADLINE event; 0: never; at most FAULTQ_MAX_DEADLINE_MS
+ * @invalid: in/out, VM only: 1: groups are terminated with FAULTQ_INVALID @grace_ms
+ *	after their deadline; 0: they are not
+ * @grace_ms: in/out, VM only: see @invalid; at most FAULTQ_MAX_DEADLINE_MS
+ * @strikes: in/out, VM only: groups of a device that may pass their deadline until it
+ *	is switched off, since ATTACH or ENABLE; 0: any number
+ * @reserved: must be 0
+ *
+ * The caps are the administrator's, see SHARE; a VM's is that of its open(), a device's
+ * that of its ATTACH, and limits begin as high as the caps. A limit below what is
+ * outstanding ends nothing. Deadlines begin switched off; a new one counts for groups
+ * that wait already, too.
+ *
+ * Errors: ENOENT no such id. EINVAL a value is out of range, or a member that is for the
+ * other of VM and device is not 0. EPERM above the cap without CAP_SYS_RESOURCE.
+ */
+struct faultq_limits {
+	__u32 size;
+	__u32 flags;
+#define FAULTQ_LIMITS_SET		(1U << 0)
+	__u32 device;
+	__u32 max_outstanding;
+	__u32 cap;
+	__u32 refused_rate;
+	__u32 rate_cap;
+	__u32 deadline_ms;
+	__u32 invalid;
+	__u32 grace_ms;
+	__u32 strikes;
+	__u32 reserved;
+};
+
+#define FAULTQ_MAX_DEADLINE_MS	86400000
+
+#define FAULTQ_LIMITS		_IO(FAULTQ_IOC_TYPE, 0x0A)
+
+/**
+ * struct faultq_pending - PENDING: list the groups that wait for an answer
+ * @size: sizeof(struct faultq_pending)
+ * @flags: must be 0
+ * @records: address of an array of struct faultq_record
+ * @count: in: room in the array, at least max_group; out: records written
+ * @entry_size: sizeof(struct faultq_record); larger entries get a zero tail
+ * @position: in: 0, or what the last call gave; out: where to go on, 0 at the end
+ * @reserved: must be 0
+ *
+ * Writes the records that the ring had, group by group, each whole: type, permissions,
+ * flags, device, PASID, group, address, cookie, timestamp. For a consumer that takes over.
+ * A group that is outstanding from the first call to the last is listed once; one that
+ * comes meanwhile is in the ring anyway. A call that gives a @position other than 0 may
+ * have written nothing.
+ *
+ * Errors: ENXIO there is no queue. EINVAL @count is less than max_group, @entry_size is
+ * less than sizeof(struct faultq_record) or more than a page, or @position is out of range.
+ */
+struct faultq_pending {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 records;
+	__u32 count;
+	__u32 entry_size;
+	__u32 position;
+	__u32 reserved;
+};
+
+#define FAULTQ_PENDING		_IO(FAULTQ_IOC_TYPE, 0x0B)
+
+/**
+ * struct faultq_drain - DRAIN: terminate what is outstanding
+ * @size: sizeof(struct faultq_drain)
+ * @flags: FAULTQ_DRAIN_PASID: only the groups with @pasid
+ * @device: id from ATTACH
+ * @pasid: see @flags, else 0; nothing needs to be attached to it
+ * @drained: out: groups that were terminated
+ * @reserved: must be 0
+ *
+ * They are answered FAULTQ_INVALID before the call returns; answers that other threads
+ * give at the same time may still be under way. The device goes on asking.
+ *
+ * Errors: ENOENT no such id. EINVAL @pasid without FAULTQ_DRAIN_PASID.
+ */
+struct faultq_drain {
+	__u32 size;
+	__u32 flags;
+#define FAULTQ_DRAIN_PASID		(1U << 0)
+	__u32 device;
+	__u32 pasid;
+	__u32 drained;
+	__u32 reserved;
+};
+
+#define FAULTQ_DRAIN		_IO(FAULTQ_IOC_TYPE, 0x0C)
+
+/**
+ * struct faultq_enable - ENABLE: let a device ask again
+ * @size: sizeof(struct faultq_enable)
+ * @flags: must be 0
+ * @device: id from ATTACH
+ * @interrupted: out: 1 if the DMA of the device's IOMMU group was interrupted, else 0
+ *
+ * For a device whose state is FAULTQ_STATE_FAILED or _OFF; another is left alone. The
+ * whole IOMMU group is blocked for a moment and attached again, as this makes the IOMMU
+ * driver switch page requests on: DMA of that moment fails, and what the group had
+ * outstanding is terminated. The state is cleared, strikes and rate begin anew.
+ *
+ * Errors: ENOENT no such id. EOPNOTSUPP the device delivers no page requests. EIO the
+ * group could not be attached again: it stays blocked until DETACH.
+ */
+struct faultq_enable {
+	__u32 size;
+	__u32 flags;
+	__u32 device;
+	__u32 interrupted;
+};
+
+#define FAULTQ_ENABLE		_IO(FAULTQ_IOC_TYPE, 0x0D)
+
+/**
+ * struct faultq_share - SHARE: what VMs share of an IOMMU instance
+ * @size: sizeof(struct faultq_share)
+ * @flags: FAULTQ_SHARE_SET to set what is marked "in/out", 0 to read it
+ * @name: name of the instance, as under /sys/class/iommu; empty: the defaults, for
+ *	all instances that were not set themselves
+ * @depth: in/out: groups that may be outstanding there, 1 to FAULTQ_MAX_DEPTH
+ * @pool: in/out: how many of them are shared, 0 to @depth
+ * @guarantee: in/out: how many are a VM's own, 1 to @depth - @pool
+ * @max_device: in/out: cap of the limit of each device there; 0: none
+ * @refused_rate: in/out: cap of @refused_rate of each device there; 0: none
+ * @max_vm: in/out: cap of the limit of each VM; 0: none. Only of the defaults, 0 for an
+ *	instance.
+ * @vms: out: VMs that have a guarantee there
+ * @pool_used: out: places of the pool in use
+ * @own: out: 1 if the instance was set itself
+ * @reserved: must be 0
+ *
+ * Everybody may read. An instance need not be there, and what was set for it stays until
+ * the module goes.
+ *
+ * Errors: EPERM FAULTQ_SHARE_SET without CAP_SYS_ADMIN. EINVAL a value is out of range,
+ * or the name is not terminated. EBUSY a VM has a guarantee there; for the defaults: at
+ * any instance that was not set itself. ENOSPC too many instances were set.
+ */
+struct faultq_share {
+	__u32 size;
+	__u32 flags;
+#define FAULTQ_SHARE_SET		(1U << 0)
+	char  name[FAULTQ_NAME_SIZE];
+	__u32 depth;
+	__u32 pool;
+	__u32 guarantee;
+	__u32 max_device;
+	__u32 refused_rate;
+	__u32 max_vm;
+	__u32 vms;
+	__u32 pool_used;
+	__u32 own;
+	__u32 reserved;
+};
+
+#define FAULTQ_MAX_DEPTH	65536
+
+#define FAULTQ_SHARE		_IO(FAULTQ_IOC_TYPE, 0x0E)
+
+/**
+ * struct faultq_list - INSTANCES, VMS, DEVICES: what there is
+ * @size: sizeof(struct faultq_list)
+ * @flags: must be 0
+ * @entries: address of an array of the call's entries
+ * @count: in: room in the array; out: how many there are, which may be more
+ * @entry_size: sizeof() the entries; larger entries get a zero tail
+ * @vm: DEVICES: id of another VM, from VMS, or 0 for the caller's; else 0
+ * @reserved: must be 0
+ *
+ * INSTANCES: struct faultq_share of each IOMMU instance that was set or at which a VM has
+ * a guarantee, with @size and @flags 0; for everybody. VMS: struct faultq_vm_entry of each
+ * VM; needs CAP_SYS_ADMIN. DEVICES: struct faultq_device_entry of each attached device of a
+ * VM; needs CAP_SYS_ADMIN for another VM than the caller's.
+ *
+ * Errors: EPERM without the capability. ENOENT no such VM. EINVAL @entry_size is less than
+ * that of the structure, or more than a page, or @vm is not 0 where it must be.
+ */
+struct faultq_list {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 entries;
+	__u32 count;
+	__u32 entry_size;
+	__u32 vm;
+	__u32 reserved;
+};
+
+#define FAULTQ_INSTANCES	_IO(FAULTQ_IOC_TYPE, 0x0F)
+#define FAULTQ_VMS		_IO(FAULTQ_IOC_TYPE, 0x10)
+#define FAULTQ_DEVICES		_IO(FAULTQ_IOC_TYPE, 0x11)
+
+/**
+ * struct faultq_vm_entry - a VM, in VMS
+ * @vm: its id, never reused before 2^31 others were
+ * @pid: of the process that opened it, as the caller sees it, or 0
+ * @comm: name that the process had then
+ * @devices: attached devices
+ * @outstanding: groups waiting for an answer
+ * @slots: how many may be, 0 before QUEUE
+ * @max_outstanding: its limit, 0: none
+ * @groups: groups that were queued
+ * @terminated: groups that the kernel terminated
+ * @unrecoverable: unrecoverable faults that were queued
+ */
+struct faultq_vm_entry {
+	__u32 vm;
+	__s32 pid;
+	char  comm[16];
+	__u32 devices;
+	__u32 outstanding;
+	__u32 slots;
+	__u32 max_outstanding;
+	__aligned_u64 groups;
+	__aligned_u64 terminated;
+	__aligned_u64 unrecoverable;
+};
+
+/**
+ * struct faultq_device_entry - an attached device, in DEVICES
+ * @name: as in ATTACH
+ * @instance: its IOMMU instance, as under /sys/class/iommu
+ * @device: its id
+ * @group: number of the IOMMU group
+ * @kinds: FAULTQ_KIND_* that it delivers
+ * @state: FAULTQ_STATE_* bits
+ * @outstanding: groups waiting for an answer
+ * @max_outstanding: its limit, 0: none
+ */
+struct faultq_device_entry {
+	char  name[FAULTQ_NAME_SIZE];
+	char  instance[FAULTQ_NAME_SIZE];
+	__u32 device;
+	__u32 group;
+	__u32 kinds;
+	__u32 state;
+	__u32 outstanding;
+	__u32 max_outstanding;
+};
 
 #endif /* _UAPI_LINUX_FAULTQ_H */

@@ -118,6 +118,67 @@ static void sample_release(void *argument)
 	};
 }
 
+static void sample_limits(void *argument)
+{
+	struct faultq_limits *limits = argument;
+
+	*limits = (struct faultq_limits){ .size = sizeof(*limits) };
+}
+
+static void sample_pending(void *argument)
+{
+	struct faultq_pending *pending = argument;
+
+	*pending = (struct faultq_pending){
+		.size = sizeof(*pending),
+		.count = 32,
+		.entry_size = sizeof(struct faultq_record),
+	};
+}
+
+static void sample_drain(void *argument)
+{
+	struct faultq_drain *drain = argument;
+
+	*drain = (struct faultq_drain){ .size = sizeof(*drain), .device = 7 };
+}
+
+static void sample_enable(void *argument)
+{
+	struct faultq_enable *enable = argument;
+
+	*enable = (struct faultq_enable){ .size = sizeof(*enable), .device = 7 };
+}
+
+static void sample_share(void *argument)
+{
+	struct faultq_share *share = argument;
+
+	*share = (struct faultq_share){ .size = sizeof(*share), .name = "there-is-none" };
+}
+
+static void sample_list(void *argument, uint32_t entry_size)
+{
+	struct faultq_list *list = argument;
+
+	*list = (struct faultq_list){ .size = sizeof(*list), .entry_size = entry_size };
+}
+
+static void sample_instances(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_share));
+}
+
+static void sample_vms(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_vm_entry));
+}
+
+static void sample_devices(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_device_entry));
+}
+
 /* Offsets are those that abi_layout.c asserts. */
 const struct abi_call abi_calls[] = {
 	{
@@ -131,7 +192,7 @@ const struct abi_call abi_calls[] = {
 		.name = "QUEUE",
 		.command = FAULTQ_QUEUE,
 		.size = sizeof(struct faultq_queue),
-		.known_flags = FAULTQ_QUEUE_READ,
+		.known_flags = FAULTQ_QUEUE_READ | FAULTQ_QUEUE_TAKEOVER,
 		.reserved = 20,
 		.out = { 24, 64 },
 		.sample = sample_queue,
@@ -178,6 +239,7 @@ const struct abi_call abi_calls[] = {
 		.name = "STATS",
 		.command = FAULTQ_STATS,
 		.size = sizeof(struct faultq_stats),
+		.first_size = 160,
 		.out = { 12, 160 },
 		.when_stopped = true,
 		.sample = sample_stats,
@@ -192,6 +254,67 @@ const struct abi_call abi_calls[] = {
 		.size = sizeof(struct faultq_release),
 		.result = -ENOENT,
 		.sample = sample_release,
+	}, {
+		.name = "LIMITS",
+		.command = FAULTQ_LIMITS,
+		.size = sizeof(struct faultq_limits),
+		.known_flags = FAULTQ_LIMITS_SET,
+		.reserved = 44,
+		.out = { 12, 44 },
+		.sample = sample_limits,
+	}, {
+		.name = "PENDING",
+		.command = FAULTQ_PENDING,
+		.size = sizeof(struct faultq_pending),
+		.reserved = 28,
+		.result = -ENXIO,
+		.sample = sample_pending,
+	}, {
+		.name = "DRAIN",
+		.command = FAULTQ_DRAIN,
+		.size = sizeof(struct faultq_drain),
+		.known_flags = FAULTQ_DRAIN_PASID,
+		.reserved = 20,
+		.out = { 16, 20 },
+		.result = -ENOENT,
+		.sample = sample_drain,
+	}, {
+		.name = "ENABLE",
+		.command = FAULTQ_ENABLE,
+		.size = sizeof(struct faultq_enable),
+		.out = { 12, 16 },
+		.result = -ENOENT,
+		.sample = sample_enable,
+	}, {
+		.name = "SHARE",
+		.command = FAULTQ_SHARE,
+		.size = sizeof(struct faultq_share),
+		.known_flags = FAULTQ_SHARE_SET,
+		.reserved = 108,
+		.out = { 72, 108 },
+		.when_stopped = true,
+		.sample = sample_share,
+	}, {
+		.name = "INSTANCES",
+		.command = FAULTQ_INSTANCES,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_instances,
+	}, {
+		.name = "VMS",
+		.command = FAULTQ_VMS,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_vms,
+	}, {
+		.name = "DEVICES",
+		.command = FAULTQ_DEVICES,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_devices,
 	},
 	{}
 };

@@ -20,7 +20,8 @@
  * struct abi_call - one ioctl
  * @name: for people
  * @command: its number
- * @size: of its structure, which is the first published size too
+ * @size: of its structure
+ * @first_size: as it was published first, or 0: the same
  * @known_flags: those that a new VM takes or refuses for a reason of their own
  * @reserved: offset of the reserved member that must be 0, or 0: none
  * @out: where the members that are only written begin, and where they end
@@ -32,6 +33,7 @@ struct abi_call {
 	const char *name;
 	unsigned int command;
 	unsigned int size;
+	unsigned int first_size;
 	uint32_t known_flags;
 	unsigned int reserved;
 	unsigned int out[2];

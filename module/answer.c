@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way of an answer down: of user space, or of this module when a group is terminated.
+ *
+ * An answer takes the slots of its group away under the fault lock and then goes down
+ * to the source without it; whoever takes the slots answers, so a group is answered once.
+ * Until the source is done the answer keeps its device, and its place of the IOMMU
+ * instance, whose queue it may still occupy.
+ *
+ * Terminating costs what the groups of the device cost, no matter what others have
+ * outstanding.
+ */
+#include <linux/ktime.h>
+#include <linux/sched.h>
+
+#include "answer.h"
+#include "device.h"
+#include "report.h"
+#include "trace.h"
+
+/**
+ * struct fq_answering - an answer that is under way
+ * @device: whose group it is; stays until fq_end_answer()
+ * @key: how the source finds the group
+ */
+struct fq_answering {
+	struct fq_device *device;
+	struct fq_group_key key;
+};
+
+/* Take a group away to answer it; the fault lock is held. */
+static void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
+			    struct fq_answering *answering)
+{
+	struct fq_device *device = slot->device;
+
+	answering->device = device;
+	answering->key = slot->key;
+	fq_pending_put(&vm->pending, slot);
+	device->nr_outstanding--;
+	refcount_inc(&device->answers);
+}
+
+static void fq_end_answer(const struct fq_answering *answering, enum faultq_code code)
+{
+	struct fq_device *device = answering->device;
+	unsigned long flags;
+
+	fq_source_answer(device, &answering->key, code);
+
+	spin_lock_irqsave(&device->vm->lock, flags);
+	fq_share_put(device->member);
+	spin_unlock_irqrestore(&device->vm->lock, flags);
+	if (refcount_dec_and_test(&device->answers))
+		complete(&device->answered);
+}
+
+/* The bucket of the histogram for a group that waited since @time. */
+static unsigned int fq_latency(u64 time)
+{
+	unsigned int bucket = fls64((ktime_get_ns() - time) >> 10);
+
+	return min_t(unsigned int, bucket, FAULTQ_LATENCIES - 1);
+}
+
+static void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 code)
+{
+	struct fq_device *device = slot->device;
+
+	fq_count(vm, device, FQ_COUNT_ANSWERED + code, 1);
+	fq_count(vm, device, FQ_COUNT_LATENCY + fq_latency(slot->time), 1);
+	if (code == FAULTQ_FAILURE)
+		device->failed = true;
+}
+
+/**
+ * fq_vm_answer() - answer a page request group for user space
+ * @vm: the VM; has a queue
+ * @cookie: from user space, anything
+ * @code: from user space, anything
+ *
+ * Return: 0, -EINVAL (@code is unknown or @cookie is 0) or -ESTALE.
+ */
+int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
+{
+	struct fq_answering answering;
+	struct fq_slot *slot;
+
+	if (code > FAULTQ_FAILURE || !cookie)
+		return -EINVAL;
+
+	spin_lock_irq(&vm->lock);
+	slot = fq_pending_find(&vm->pending, cookie);
+	if (!slot) {
+		fq_count(vm, NULL, FQ_COUNT_STALE, 1);
+		spin_unlock_irq(&vm->lock);
+		trace_faultq_stale(vm, cookie, code);
+		return -ESTALE;
+	}
+	fq_count_answer(vm, slot, code);
+	trace_faultq_answer(slot->device, slot, code);
+	fq_begin_answer(vm, slot, &answering);
+	spin_unlock_irq(&vm->lock);
+
+	fq_end_answer(&answering, code);
+	return 0;
+}
+
+/* Take a group away to terminate it; the fault lock is held. */
+static void fq_begin_termination(struct fq_slot *slot, enum fq_outcome why,
+				 struct fq_answering *answering)
+{
+	struct fq_device *device = slot->device;
+
+	fq_count_terminated(device, why);
+	trace_faultq_terminate(device, &slot->key, why);
+	fq_begin_answer(device->vm, slot, answering);
+}
+
+static struct fq_slot *fq_first_group(struct fq_device *device)
+{
+	return list_first_entry_or_null(&device->outstanding, struct fq_slot, node);
+}
+
+static bool fq_terminate_one(struct fq_device *device, enum fq_outcome why)
+{
+	struct fq_answering answering;
+	struct fq_slot *slot;
+
+	spin_lock_irq(&device->vm->lock);
+	slot = fq_first_group(device);
+	if (slot)
+		fq_begin_termination(slot, why, &answering);
+	spin_unlock_irq(&device->vm->lock);
+	if (slot)
+		fq_end_answer(&answering, fq_outcome_code(why));
+	return slot;
+}
+
+/**
+ * fq_terminate_all() - answer all outstanding groups of a device
+ * @device: the device
+ * @why: what to count them under; also says how to answer
+ *
+ * Groups that the device raises meanwhile are not waited for.
+ *
+ * Return: how many there were.
+ */
+unsigned int fq_terminate_all(struct fq_device *device, enum fq_outcome why)
+{
+	unsigned int left = READ_ONCE(device->nr_outstanding);
+	unsigned int count = 0;
+
+	while ((left-- || device->detached) && fq_terminate_one(device, why)) {
+		count++;
+		cond_resched();
+	}
+	return count;
+}
+
+/* Look at the device's first group: terminate it, or let it be the last. */
+static bool fq_terminate_if_pasid(struct fq_device *device, u32 pasid)
+{
+	struct fq_answering answering;
+	struct fq_slot *slot;
+	bool matches;
+
+	spin_lock_irq(&device->vm->lock);
+	slot = fq_first_group(device);
+	matches = slot && slot->key.has_pasid && slot->key.pasid == pasid;
+	if (matches)
+		fq_begin_termination(slot, FQ_DRAINED, &answering);
+	else if (slot)
+		fq_pending_rotate(slot, &device->outstanding);
+	spin_unlock_irq(&device->vm->lock);
+	if (matches)
+		fq_end_answer(&answering, FAULTQ_INVALID);
+	return matches;
+}
+
+/**
+ * fq_terminate_pasid() - answer the outstanding groups of one PASID of a device
+ * @device: the device; fq_vm.mutex is held, so that nobody else turns its list
+ * @pasid: the PASID
+ *
+ * Return: how many there were.
+ */
+unsigned int fq_terminate_pasid(struct fq_device *device, u32 pasid)
+{
+	unsigned int left = READ_ONCE(device->nr_outstanding);
+	unsigned int count = 0;
+
+	lockdep_assert_held(&device->vm->mutex);
+	while (left--) {
+		count += fq_terminate_if_pasid(device, pasid);
+		cond_resched();
+	}
+	return count;
+}
+
+/**
+ * fq_terminate_overdue() - answer the group that is overdue for longest
+ * @vm: the VM
+ * @before: only if it was reported before this time
+ *
+ * Return: whether there was one.
+ */
+bool fq_terminate_overdue(struct fq_vm *vm, u64 before)
+{
+	struct fq_answering answering;
+	struct fq_slot *slot;
+
+	spin_lock_irq(&vm->lock);
+	slot = list_first_entry_or_null(&vm->pending.overdue, struct fq_slot, age);
+	if (slot && slot->time > before)
+		slot = NULL;
+	if (slot)
+		fq_begin_termination(slot, FQ_EXPIRED, &answering);
+	spin_unlock_irq(&vm->lock);
+	if (slot)
+		fq_end_answer(&answering, FAULTQ_INVALID);
+	return slot;
+}
+
+/**
+ * fq_wait_for_answers() - wait until no answer is under way
+ * @device: nothing of it is outstanding, and nothing can become so
+ */
+void fq_wait_for_answers(struct fq_device *device)
+{
+	if (!refcount_dec_and_test(&device->answers))
+		wait_for_completion(&device->answered);
+	refcount_set(&device->answers, 1);
+	reinit_completion(&device->answered);
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls that fill an array of user space: held devices, IOMMU instances, VMs, devices,
+ * outstanding groups.
+ *
+ * An array is gathered in kernel memory under the locks of what it lists, and copied out
+ * without any. It is never larger than what there is to list, and charged to the caller.
+ */
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "device.h"
+#include "held.h"
+#include "lists.h"
+#include "report.h"
+
+/* Entries of the caller's size, which may be longer than ours: zero the tails. */
+static int fq_copy_entries(u64 address, const void *entries, u32 count, u32 size,
+			   u32 entry_size)
+{
+	void __user *user = u64_to_user_ptr(address);
+	u32 i;
+
+	for (i = 0; i < count; i++, user += entry_size, entries += size)
+		if (copy_to_user(user, entries, size) ||
+		    clear_user(user + size, entry_size - size))
+			return -EFAULT;
+	return 0;
+}
+
+static bool fq_entry_size_valid(u32 entry_size, u32 size)
+{
+	return entry_size >= size && entry_size <= PAGE_SIZE;
+}
+
+/**
+ * struct fq_listing - what a call lists
+ * @fill: writes up to @room zeroed entries, returns how many there are
+ * @vm: whose, or NULL
+ * @size: of an entry
+ */
+struct fq_listing {
+	unsigned int (*fill)(struct fq_vm *vm, void *entries, unsigned int room);
+	struct fq_vm *vm;
+	u32 size;
+};
+
+static int fq_list(const struct fq_listing *listing, u64 address, u32 *count, u32 entry_size)
+{
+	u32 room, total;
+	void *entries;
+	int ret;
+
+	if (!fq_entry_size_valid(entry_size, listing->size))
+		return -EINVAL;
+	room = min(*count, listing->fill(listing->vm, NULL, 0));
+	entries = kvcalloc(room, listing->size, GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	total = listing->fill(listing->vm, entries, room);
+	ret = fq_copy_entries(address, entries, min(room, total), listing->size, entry_size);
+	kvfree(entries);
+	*count = total;
+	return ret;
+}
+
+static unsigned int fq_fill_held(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_held_list(entries, room);
+}
+
+/**
+ * fq_list_held() - list the devices that are held
+ * @held: HELD's argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_held(struct faultq_held *held)
+{
+	const struct fq_listing listing = {
+		.fill = fq_fill_held, .size = sizeof(struct faultq_held_entry),
+	};
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (held->flags)
+		return -EINVAL;
+	return fq_list(&listing, held->entries, &held->count, held->entry_size);
+}
+
+static unsigned int fq_fill_instances(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_share_list(entries, room);
+}
+
+/**
+ * fq_list_instances() - list the shares of IOMMU instances
+ * @list: INSTANCES' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_instances(struct faultq_list *list)
+{
+	const struct fq_listing listing = {
+		.fill = fq_fill_instances, .size = sizeof(struct faultq_share),
+	};
+
+	if (list->flags || list->vm || list->reserved)
+		return -EINVAL;
+	return fq_list(&listing, list->entries, &list->count, list->entry_size);
+}
+
+static u64 fq_terminated(const struct fq_counters *counters)
+{
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < FQ_OUTCOMES; i++)
+		sum += counters->nr[FQ_COUNT_TERMINATED + i];
+	return sum;
+}
+
+static void fq_describe_vm(struct fq_vm *vm, struct faultq_vm_entry *entry)
+{
+	entry->vm = vm->id;
+	entry->pid = pid_vnr(vm->owner);
+	strscpy(entry->comm, vm->comm, sizeof(entry->comm));
+	spin_lock_irq(&vm->lock);
+	entry->devices = vm->nr_devices;
+	entry->outstanding = vm->pending.outstanding;
+	entry->slots = vm->pending.count;
+	entry->max_outstanding = vm->max_outstanding;
+	entry->groups = vm->counters.nr[FQ_COUNT_GROUPS];
+	entry->terminated = fq_terminated(&vm->counters);
+	entry->unrecoverable = vm->counters.nr[FQ_COUNT_UNRECOVERABLE];
+	spin_unlock_irq(&vm->lock);
+}
+
+static unsigned int fq_fill_vms(struct fq_vm *unused, void *entries, unsigned int room)
+{
+	struct faultq_vm_entry *entry = entries;
+	unsigned int count = 0;
+	struct fq_vm *vm;
+	u32 id;
+
+	for (id = 1; (vm = fq_vm_next(&id)); id++, count++) {
+		if (count < room)
+			fq_describe_vm(vm, entry++);
+		fq_vm_put(vm);
+		cond_resched();
+	}
+	return count;
+}
+
+/**
+ * fq_list_vms() - list all VMs
+ * @list: VMS' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_vms(struct faultq_list *list)
+{
+	const struct fq_listing listing = {
+		.fill = fq_fill_vms, .size = sizeof(struct faultq_vm_entry),
+	};
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (list->flags || list->vm || list->reserved)
+		return -EINVAL;
+	return fq_list(&listing, list->entries, &list->count, list->entry_size);
+}
+
+/**
+ * fq_look_at() - the VM that a call looks at
+ * @vm: the caller's
+ * @id: from user space: of another, or 0
+ * @seen: is set to the VM, referenced
+ *
+ * Return: 0, -EPERM or -ENOENT.
+ */
+int fq_look_at(struct fq_vm *vm, u32 id, struct fq_vm **seen)
+{
+	if (!id) {
+		fq_vm_get(vm);
+		*seen = vm;
+		return 0;
+	}
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	*seen = fq_vm_find(id);
+	return *seen ? 0 : -ENOENT;
+}
+
+static unsigned int fq_fill_devices(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_device_list(vm, entries, room);
+}
+
+/**
+ * fq_list_devices() - list the devices of a VM
+ * @vm: the caller's
+ * @list: DEVICES' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_devices(struct fq_vm *vm, struct faultq_list *list)
+{
+	struct fq_listing listing = {
+		.fill = fq_fill_devices, .size = sizeof(struct faultq_device_entry),
+	};
+	int ret;
+
+	if (list->flags || list->reserved)
+		return -EINVAL;
+	ret = fq_look_at(vm, list->vm, &listing.vm);
+	if (ret)
+		return ret;
+	ret = fq_list(&listing, list->entries, &list->count, list->entry_size);
+	fq_vm_put(listing.vm);
+	return ret;
+}
+
+/* The records of a group as the ring had them. */
+static void fq_describe_group(struct fq_vm *vm, const struct fq_slot *slot,
+			      struct faultq_record *records)
+{
+	u64 cookie = fq_pending_cookie(&vm->pending, slot);
+	unsigned int i;
+
+	for (i = 0; i < slot->key.count; i++) {
+		struct fq_page_request request = fq_pending_request(slot, i);
+
+		fq_fill_request(&records[i], slot->device, &slot->key, &request);
+		records[i].cookie = cookie;
+		records[i].timestamp = slot->time;
+	}
+	records[i - 1].flags |= FAULTQ_RECORD_LAST;
+}
+
+/* One slot; returns its records, or -ENOSPC when they do not fit. */
+static int fq_describe_slot(struct fq_vm *vm, u32 index, struct faultq_record *records,
+			    u32 room)
+{
+	const struct fq_slot *slot = &vm->pending.slots[index];
+	int ret = 0;
+
+	spin_lock_irq(&vm->lock);
+	if (slot->device) {
+		ret = slot->key.count <= room ? slot->key.count : -ENOSPC;
+		if (ret > 0)
+			fq_describe_group(vm, slot, records);
+	}
+	spin_unlock_irq(&vm->lock);
+	return ret;
+}
+
+/* From a position on, as much as fits; returns the number of records. */
+static u32 fq_gather_pending(struct fq_vm *vm, struct faultq_record *records, u32 room,
+			     u32 *position)
+{
+	u32 index, count = 0;
+	int ret;
+
+	for (index = *position; index < vm->pending.count; index++) {
+		ret = fq_describe_slot(vm, array_index_nospec(index, vm->pending.count),
+				       records + count, room - count);
+		if (ret < 0)
+			break;
+		count += ret;
+		cond_resched();
+	}
+	*position = index < vm->pending.count ? index : 0;
+	return count;
+}
+
+/**
+ * fq_list_pending() - list the groups that are outstanding
+ * @vm: whose
+ * @pending: PENDING's argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_pending(struct fq_vm *vm, struct faultq_pending *pending)
+{
+	u32 room = min_t(u32, pending->count, FAULTQ_SLOT_REQUESTS * FQ_MAX_SLOTS);
+	struct faultq_record *records;
+	int ret;
+
+	if (pending->flags || pending->reserved || room < FQ_MAX_GROUP ||
+	    !fq_entry_size_valid(pending->entry_size, sizeof(*records)))
+		return -EINVAL;
+	if (!fq_vm_ring(vm))
+		return -ENXIO;
+	if (pending->position >= vm->pending.count)
+		return -EINVAL;
+
+	room = clamp(FAULTQ_SLOT_REQUESTS * READ_ONCE(vm->pending.used), (u32)FQ_MAX_GROUP, room);
+	records = kvcalloc(room, sizeof(*records), GFP_KERNEL_ACCOUNT);
+	if (!records)
+		return -ENOMEM;
+	pending->count = fq_gather_pending(vm, records, room, &pending->position);
+	ret = fq_copy_entries(pending->records, records, pending->count, sizeof(*records),
+			      pending->entry_size);
+	kvfree(records);
+	return ret;
+}

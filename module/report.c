@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way of a fault up: reported by a source, admitted, published.
+ *
+ * A page request group takes slots, a place of its IOMMU instance, and room in the ring,
+ * all under the fault lock: no allocation, no search, no user memory. One that is not
+ * admitted is answered by the source at once. Events of which the ring has no room are
+ * kept until it has: one of each kind for a device, one for the VM.
+ */
+#include <linux/eventfd.h>
+#include <linux/ktime.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "report.h"
+#include "trace.h"
+
+void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter, u64 count)
+{
+	vm->counters.nr[counter] += count;
+	if (device)
+		device->counters.nr[counter] += count;
+}
+
+/**
+ * fq_count_terminated() - count a group that the kernel answers itself
+ * @device: whose group
+ * @why: not %FQ_QUEUED
+ */
+void fq_count_terminated(struct fq_device *device, enum fq_outcome why)
+{
+	struct fq_ring *ring = device->vm->ring;
+
+	fq_count(device->vm, device, FQ_COUNT_TERMINATED + why, 1);
+	if (ring)
+		WRITE_ONCE(ring->header->terminated, ring->header->terminated + 1);
+}
+
+/**
+ * fq_vm_wake() - wake who waits for records; without a lock
+ * @vm: the VM
+ * @events: for poll()
+ */
+void fq_vm_wake(struct fq_vm *vm, __poll_t events)
+{
+	struct eventfd_ctx *eventfd;
+
+	wake_up_interruptible_poll(&vm->wait, events);
+	rcu_read_lock();
+	eventfd = rcu_dereference(vm->eventfd);
+	if (eventfd)
+		eventfd_signal(eventfd);
+	rcu_read_unlock();
+}
+
+/**
+ * fq_vm_sync() - take over the consumer's index; on nonsense, see that everything ends
+ * @vm: has a queue
+ *
+ * Return: false when the queue was stopped.
+ */
+bool fq_vm_sync(struct fq_vm *vm)
+{
+	if (vm->ring->stopped)
+		return false;
+	if (fq_ring_sync(vm->ring))
+		return true;
+	queue_work(fq_workqueue, &vm->stop_work);
+	return false;
+}
+
+static bool fq_vm_has_room(struct fq_vm *vm, enum fq_ring_kind kind)
+{
+	return vm->ring && fq_vm_sync(vm) && fq_ring_has_room(vm->ring, kind, 1);
+}
+
+/* The next record, with what all kinds of records have in common. */
+static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kind)
+{
+	struct faultq_record *record = fq_ring_stage(vm->ring, kind);
+
+	record->timestamp = ktime_get_ns();
+	if (vm->lost_before) {
+		record->flags = FAULTQ_RECORD_AFTER_LOSS;
+		vm->lost_before = false;
+	}
+	return record;
+}
+
+static struct faultq_record *fq_stage_event(struct fq_vm *vm, enum faultq_type type, u32 device)
+{
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
+
+	record->type = type;
+	record->flags |= FAULTQ_RECORD_DEVICE;
+	record->device = device;
+	return record;
+}
+
+static void fq_stage_reason(struct faultq_record *record, u32 reason)
+{
+	record->flags |= FAULTQ_RECORD_REASON;
+	record->reason = reason;
+}
+
+/* Tell the next thing of a device; frees it when it is gone and all was told. */
+static bool fq_tell_next(struct fq_device *device)
+{
+	struct fq_vm *vm = device->vm;
+	bool gone = false;
+
+	if (device->tell & FQ_TELL_OFF) {
+		device->tell &= ~FQ_TELL_OFF;
+		fq_stage_reason(fq_stage_event(vm, FAULTQ_FAULTING_OFF, device->id),
+				device->off_cause);
+	} else {
+		device->tell &= ~FQ_TELL_GONE;
+		fq_stage_event(vm, FAULTQ_DEVICE_GONE, device->id);
+		gone = true;
+	}
+	if (!device->tell)
+		list_del_init(&device->telling);
+	if (gone)
+		kfree_rcu(device, rcu);
+	return fq_ring_publish(vm->ring);
+}
+
+/* The next event is due when this one was consumed and a group was admitted after that. */
+static bool fq_tell_over(struct fq_vm *vm)
+{
+	struct fq_over *over = &vm->over;
+	struct faultq_record *record;
+
+	over->index = vm->ring->staged;
+	over->told = true;
+	record = fq_stage_event(vm, FAULTQ_OVER_QUOTA, over->device);
+	fq_stage_reason(record, over->cause);
+	record->count = over->count;
+	over->count = 0;
+	return fq_ring_publish(vm->ring);
+}
+
+/**
+ * fq_tell_events() - publish events that wait, as far as there is room
+ * @vm: the VM
+ *
+ * Return: whether to wake the consumer.
+ */
+bool fq_tell_events(struct fq_vm *vm)
+{
+	struct fq_device *device;
+	bool wake = false;
+
+	while (!list_empty(&vm->telling) && fq_vm_has_room(vm, FQ_RING_EVENT)) {
+		device = list_first_entry(&vm->telling, struct fq_device, telling);
+		wake |= fq_tell_next(device);
+	}
+	if (vm->over.count && !vm->over.told && fq_vm_has_room(vm, FQ_RING_EVENT))
+		wake |= fq_tell_over(vm);
+	return wake;
+}
+
+/**
+ * fq_tell_device() - let something be told of a device; fq_tell_events() tells it
+ * @device: the device; one that is gone is freed when it was told
+ * @what: what
+ */
+void fq_tell_device(struct fq_device *device, enum fq_tell what)
+{
+	if (!device->tell)
+		list_add_tail(&device->telling, &device->vm->telling);
+	device->tell |= what;
+}
+
+/**
+ * fq_tell_deadline() - tell that a group has passed its deadline
+ * @vm: the VM
+ * @slot: stands for the group
+ * @wake: is set when the consumer is to be woken
+ *
+ * Return: whether there was room for the event.
+ */
+bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake)
+{
+	const struct fq_group_key *key = &slot->key;
+	struct faultq_record *record;
+
+	if (!fq_vm_has_room(vm, FQ_RING_EVENT))
+		return false;
+	record = fq_stage_event(vm, FAULTQ_DEADLINE, slot->device->id);
+	if (key->has_pasid)
+		record->flags |= FAULTQ_RECORD_PASID;
+	record->pasid = key->pasid;
+	record->group = key->group;
+	record->cookie = fq_pending_cookie(&vm->pending, slot);
+	*wake |= fq_ring_publish(vm->ring);
+	return true;
+}
+
+/**
+ * fq_switch_off() - let a device's page requests fail until ENABLE
+ * @device: the device
+ * @cause: why
+ *
+ * What is outstanding is terminated by the VM's timer, at once.
+ */
+void fq_switch_off(struct fq_device *device, enum faultq_cause cause)
+{
+	if (device->off)
+		return;
+	device->off = true;
+	device->off_cause = cause;
+	fq_count(device->vm, device, FQ_COUNT_SWITCHED_OFF, 1);
+	fq_tell_device(device, FQ_TELL_OFF);
+	mod_delayed_work(fq_workqueue, &device->vm->timer, 0);
+}
+
+static bool fq_over_limit(u32 outstanding, u32 limit)
+{
+	return limit && outstanding >= limit;
+}
+
+/* The place of the IOMMU instance comes last: it is taken, the rest is only looked at. */
+static enum fq_outcome fq_admit(struct fq_device *device, unsigned int count)
+{
+	struct fq_vm *vm = device->vm;
+
+	if (device->detached)
+		return FQ_DETACHED;
+	if (device->off)
+		return FQ_OFF;
+	if (!vm->ring)
+		return FQ_NO_QUEUE;
+	if (!fq_vm_sync(vm))
+		return FQ_STOPPED;
+	if (fq_over_limit(device->nr_outstanding, device->max_outstanding))
+		return FQ_OVER_DEVICE;
+	if (fq_over_limit(vm->pending.outstanding, vm->max_outstanding))
+		return FQ_OVER_VM;
+	if (!fq_pending_has_room(&vm->pending, count))
+		return FQ_NO_SLOT;
+	if (!fq_ring_has_room(vm->ring, FQ_RING_REQUEST, count))
+		return FQ_NO_ROOM;
+	return fq_share_take(device->member) ? FQ_QUEUED : FQ_OVER_SHARE;
+}
+
+/* 0 for what no OVER_QUOTA event tells of. */
+static enum faultq_cause fq_over_cause(enum fq_outcome outcome)
+{
+	switch (outcome) {
+	case FQ_OVER_DEVICE:
+		return FAULTQ_CAUSE_DEVICE;
+	case FQ_OVER_VM:
+		return FAULTQ_CAUSE_VM;
+	case FQ_OVER_SHARE:
+		return FAULTQ_CAUSE_INSTANCE;
+	default:
+		return 0;
+	}
+}
+
+static void fq_note_over(struct fq_device *device, enum faultq_cause cause)
+{
+	struct fq_over *over = &device->vm->over;
+
+	if (!over->count) {
+		over->device = device->id;
+		over->cause = cause;
+	}
+	if (over->count < U32_MAX)
+		over->count++;
+}
+
+/* The event was consumed, and now a group is admitted: the next refusal is news. */
+static void fq_rearm_over(struct fq_vm *vm)
+{
+	struct fq_over *over = &vm->over;
+
+	if (over->told && (s32)(vm->ring->tail - over->index) > 0)
+		over->told = false;
+}
+
+/* Are a device's groups refused at a higher rate than it may be? */
+static bool fq_refused_too_often(struct fq_device *device)
+{
+	u64 now = ktime_get_ns();
+
+	if (!device->refused_rate)
+		return false;
+	if (now - device->refused_since >= NSEC_PER_SEC) {
+		device->refused_since = now;
+		device->refused = 0;
+	}
+	return ++device->refused > device->refused_rate;
+}
+
+/* A group that is not admitted; returns how to answer it. */
+static enum fq_outcome fq_refuse(struct fq_device *device, enum fq_outcome outcome)
+{
+	enum faultq_cause cause = fq_over_cause(outcome);
+
+	fq_count_terminated(device, outcome);
+	if (cause)
+		fq_note_over(device, cause);
+	else if (outcome != FQ_NO_SLOT && outcome != FQ_NO_ROOM)
+		return outcome;
+	if (!fq_refused_too_often(device))
+		return outcome;
+	fq_switch_off(device, FAULTQ_CAUSE_RATE);
+	return FQ_OFF;
+}
+
+/**
+ * fq_fill_request() - write what a record says of a page request
+ * @record: zero, but for @flags
+ * @device: who asks
+ * @key: of its group
+ * @request: the request
+ */
+void fq_fill_request(struct faultq_record *record, const struct fq_device *device,
+		     const struct fq_group_key *key, const struct fq_page_request *request)
+{
+	record->type = FAULTQ_PAGE_REQUEST;
+	record->perm = request->perm;
+	record->flags |= FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
+	if (key->has_pasid)
+		record->flags |= FAULTQ_RECORD_PASID;
+	record->device = device->id;
+	record->pasid = key->pasid;
+	record->group = key->group;
+	record->address = request->address;
+}
+
+/* The records of a group have one time, by which its deadline is reckoned. */
+static void fq_stage_group(struct fq_device *device, const struct fq_slot *slot,
+			   const struct fq_page_request *requests)
+{
+	u64 cookie = fq_pending_cookie(&device->vm->pending, slot);
+	struct faultq_record *record = NULL;
+	unsigned int i;
+
+	for (i = 0; i < slot->key.count; i++) {
+		record = fq_vm_stage(device->vm, FQ_RING_REQUEST);
+		record->timestamp = slot->time;
+		record->cookie = cookie;
+		fq_fill_request(record, device, &slot->key, &requests[i]);
+	}
+	record->flags |= FAULTQ_RECORD_LAST;
+}
+
+/* Make an admitted group outstanding and publish it; returns whether to wake. */
+static bool fq_queue_group(struct fq_device *device, struct fq_group_key *key,
+			   const struct fq_page_request *requests, unsigned int count)
+{
+	struct fq_vm *vm = device->vm;
+	struct fq_slot *slot;
+
+	key->count = count;
+	slot = fq_pending_take(&vm->pending, device, &device->outstanding, key, requests);
+	slot->time = ktime_get_ns();
+	device->nr_outstanding++;
+	fq_count(vm, device, FQ_COUNT_GROUPS, 1);
+	fq_rearm_over(vm);
+	fq_stage_group(device, slot, requests);
+	if (vm->deadlines.deadline)
+		fq_timer_arm(vm);
+	trace_faultq_queue(device, slot);
+	return fq_ring_publish(vm->ring);
+}
+
+enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_key *key,
+				const struct fq_page_request *requests, unsigned int count)
+{
+	struct fq_group_key queued = *key;
+	struct fq_vm *vm = device->vm;
+	enum fq_outcome outcome;
+	unsigned long flags;
+	bool wake;
+
+	trace_faultq_report(device, key, requests, count);
+	spin_lock_irqsave(&vm->lock, flags);
+	fq_count(vm, device, FQ_COUNT_PAGE_REQUESTS, count);
+	outcome = fq_admit(device, count);
+	if (outcome != FQ_QUEUED)
+		outcome = fq_refuse(device, outcome);
+	wake = fq_tell_events(vm);
+	if (outcome == FQ_QUEUED)
+		wake |= fq_queue_group(device, &queued, requests, count);
+	spin_unlock_irqrestore(&vm->lock, flags);
+
+	if (outcome != FQ_QUEUED)
+		trace_faultq_terminate(device, key, outcome);
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+	return outcome;
+}
+
+void fq_report_refused(struct fq_device *device, enum fq_outcome why, unsigned int count)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&device->vm->lock, flags);
+	fq_count(device->vm, device, FQ_COUNT_PAGE_REQUESTS, count);
+	fq_count_terminated(device, why);
+	spin_unlock_irqrestore(&device->vm->lock, flags);
+}
+
+void fq_report_dropped(struct fq_device *device, unsigned int count)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&device->vm->lock, flags);
+	fq_count(device->vm, device, FQ_COUNT_PAGE_REQUESTS, count);
+	fq_count(device->vm, device, FQ_COUNT_DROPPED, count);
+	spin_unlock_irqrestore(&device->vm->lock, flags);
+}
+
+static void fq_lose_fault(struct fq_vm *vm, struct fq_device *device)
+{
+	fq_count(vm, device, FQ_COUNT_LOST, 1);
+	vm->lost_before = true;
+	if (vm->ring)
+		WRITE_ONCE(vm->ring->header->lost, vm->ring->header->lost + 1);
+}
+
+/* Publish an unrecoverable fault, if there is room; returns whether to wake. */
+static bool fq_queue_fault(struct fq_vm *vm, struct fq_device *device,
+			   const struct fq_unrecoverable *fault)
+{
+	struct faultq_record *record;
+
+	if (!fq_vm_has_room(vm, FQ_RING_FAULT)) {
+		fq_lose_fault(vm, device);
+		return false;
+	}
+	fq_count(vm, device, FQ_COUNT_UNRECOVERABLE, 1);
+	record = fq_vm_stage(vm, FQ_RING_FAULT);
+	record->type = FAULTQ_UNRECOVERABLE;
+	record->perm = fault->perm;
+	record->flags |= fault->flags;
+	if (device) {
+		record->flags |= FAULTQ_RECORD_DEVICE;
+		record->device = device->id;
+	}
+	record->pasid = fault->pasid;
+	record->address = fault->address;
+	record->fetch_address = fault->fetch_address;
+	record->reason = fault->reason;
+	return fq_ring_publish(vm->ring);
+}
+
+void fq_report_unrecoverable(struct fq_vm *vm, struct fq_device *device,
+			     const struct fq_unrecoverable *fault)
+{
+	unsigned long flags;
+	bool wake;
+
+	spin_lock_irqsave(&vm->lock, flags);
+	wake = fq_tell_events(vm);
+	wake |= fq_queue_fault(vm, device, fault);
+	spin_unlock_irqrestore(&vm->lock, flags);
+
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+}

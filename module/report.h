@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records for the consumer: faults and events; see report.c. The fault lock of the VM is
+ * held where nothing else is said.
+ */
+#ifndef FQ_REPORT_H
+#define FQ_REPORT_H
+
+#include "vm.h"
+
+/* What is to be told of a device, in this order; each once. */
+enum fq_tell {
+	FQ_TELL_OFF	= 1 << 0,
+	FQ_TELL_GONE	= 1 << 1,
+};
+
+bool fq_vm_sync(struct fq_vm *vm);
+void fq_vm_wake(struct fq_vm *vm, __poll_t events);
+bool fq_tell_events(struct fq_vm *vm);
+void fq_tell_device(struct fq_device *device, enum fq_tell what);
+bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake);
+void fq_fill_request(struct faultq_record *record, const struct fq_device *device,
+		     const struct fq_group_key *key, const struct fq_page_request *request);
+void fq_count_terminated(struct fq_device *device, enum fq_outcome why);
+void fq_switch_off(struct fq_device *device, enum faultq_cause cause);
+
+#endif
