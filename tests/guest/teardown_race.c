@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The end at any moment: a device that faults all the time in every way, a pager process whose
- * threads consume, answer, guess cookies, map, poll, and detach, and after a random time one of
- * the ends: DETACH, exit, SIGKILL, removal of the device. After each the device waits for
- * nothing and works.
+ * threads consume, answer, guess cookies, map, poll, drain, enable, and detach, under a deadline,
+ * and after a random time one of the ends: DETACH, exit, SIGKILL, death for want of memory,
+ * removal of the device, removal of the mock as a module. After each the device waits for nothing
+ * and works.
  *
  * The gate is held for reading around each use of the device, and for writing when the device
  * is looked at or its file changes.
@@ -20,15 +21,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/cgroup.h"
 #include "support/fault.h"
 #include "support/kinds.h"
+#include "support/module.h"
 
 #define IOVA		0x1000000UL
 #define IOVA_PAGES	16
 #define RW		(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
 #define LONGEST_US	20000
 
-enum end { END_DETACH, END_EXIT, END_KILL, END_REMOVE };
+#define CGROUP		"teardown_race"
+#define MEMORY		(24UL << 20)	/* of the pager, when it is to run out of it */
+
+enum end { END_DETACH, END_EXIT, END_KILL, END_MEMORY, END_REMOVE, END_UNLOAD };
+
+/* The pager waits for its end. */
+static bool is_killed(enum end end)
+{
+	return end != END_DETACH && end != END_EXIT;
+}
 
 static struct device device;
 static pthread_rwlock_t gate;
@@ -172,6 +184,26 @@ static void poll_and_ask(unsigned int *state)
 	faultq_stats(pager.fq, random_below(state, 2), &stats);
 }
 
+static void drain_and_enable(unsigned int *state)
+{
+	const struct faultq_limits limits = {
+		.max_outstanding = random_below(state, 16),
+		.deadline_ms = random_below(state, 3),
+		.invalid = random_below(state, 2),
+		.strikes = random_below(state, 2) * 100,
+	};
+	struct faultq_record records[32];
+	uint32_t count = 32, position = 0;
+
+	faultq_drain(pager.fq, 1, NULL);
+	faultq_drain_pasid(pager.fq, 1, random_below(state, 4), NULL);
+	faultq_pending(pager.fq, records, &count, &position);
+	if (!random_below(state, 16))
+		faultq_set_limits(pager.fq, &limits);
+	if (!random_below(state, 8))
+		faultq_enable(pager.fq, 1, NULL);
+}
+
 static void detach_and_attach(unsigned int *state)
 {
 	struct faultq_attach attach;
@@ -184,6 +216,7 @@ static void *use_vm(void *argument)
 {
 	static void (*const uses[])(unsigned int *state) = {
 		consume_and_answer, guess_cookies, map_and_unmap, poll_and_ask, detach_and_attach,
+		drain_and_enable,
 	};
 	unsigned long use = (unsigned long)argument;
 	unsigned int state = pager.seed + use;
@@ -193,7 +226,19 @@ static void *use_vm(void *argument)
 	return NULL;
 }
 
-#define PAGER_THREADS 5
+/* The kernel ends the process. */
+static void __attribute__((noreturn)) want_memory(void)
+{
+	for (;;) {
+		char *more = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		must(more != MAP_FAILED);
+		memset(more, 1, MEMORY);
+	}
+}
+
+#define PAGER_THREADS 6
 
 static void __attribute__((noreturn)) be_pager(enum end end, int ready, unsigned int round)
 {
@@ -202,6 +247,7 @@ static void __attribute__((noreturn)) be_pager(enum end end, int ready, unsigned
 
 	pager.seed = seed ^ round * 7919;
 	close(device.fd);
+	must(end != END_MEMORY || cgroup_enter(CGROUP));
 	must(!faultq_open(&pager.fq));
 	must(!faultq_queue(pager.fq, 16, 256, -1, 0));
 	must(!faultq_attach(pager.fq, device.platform, &attach));
@@ -212,13 +258,37 @@ static void __attribute__((noreturn)) be_pager(enum end end, int ready, unsigned
 		must(!pthread_create(&thread, NULL, use_vm, (void *)i));
 	must(write(ready, "", 1) == 1);
 	random_while(&pager.seed);
-	if (end == END_KILL || end == END_REMOVE)
+	if (end == END_MEMORY)
+		want_memory();
+	while (is_killed(end))
 		pause();
 	if (end == END_DETACH)
 		faultq_detach(pager.fq, attach.device, NULL);
 	_exit(0);
 }
 
+/* The mock goes, with everything that is attached. */
+static void remove_mock(void)
+{
+	device_unplug(&device);
+	device_remove(&device);
+	instance_remove("race");
+	assert_int_equal(module_unload(MODULE_MOCK), 0);
+}
+
+static void make_mock(void)
+{
+	instance_make("race", 128);
+	device_make(&device, "race", "dev", "mode=pri");
+}
+
+static void load_mock(void)
+{
+	assert_int_equal(module_load(MODULE_MOCK), 0);
+	make_mock();
+}
+
+/* The users of the device keep out of the way while it has no file. */
 static void end_round(enum end end, pid_t child, unsigned int *state)
 {
 	int status;
@@ -228,10 +298,19 @@ static void end_round(enum end end, pid_t child, unsigned int *state)
 		assert_int_equal(mock_set(device.instance, device.name, "live", "0"), 0);
 		assert_int_equal(instance_counter(device.instance, "unanswered"), 0);
 	}
-	if (end == END_KILL || end == END_REMOVE)
+	if (end == END_UNLOAD) {
+		pthread_rwlock_wrlock(&gate);
+		remove_mock();
+	}
+	if (is_killed(end) && end != END_MEMORY)
 		kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(end == END_KILL || end == END_REMOVE ? WIFSIGNALED(status) : status == 0);
+	assert_true(is_killed(end) ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :
+		    status == 0);
+	if (end == END_UNLOAD) {
+		load_mock();
+		pthread_rwlock_unlock(&gate);
+	}
 }
 
 static void assert_works(void)
@@ -287,8 +366,7 @@ static void run_races(enum end end)
 	pthread_rwlockattr_init(&writers_first);
 	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&gate, &writers_first);
-	instance_make("race", 128);
-	device_make(&device, "race", "dev", "mode=pri");
+	make_mock();
 	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, use_device, (void *)i), 0);
 	for (unsigned long i = 0; i < rounds; i++)
@@ -323,6 +401,22 @@ static void removal_at_any_moment(void **state)
 {
 	(void)state;
 	run_races(END_REMOVE);
+}
+
+static void want_of_memory_at_any_moment(void **state)
+{
+	(void)state;
+	if (!cgroup_make(CGROUP))
+		skip_because("the kernel has no memory cgroups");
+	assert_true(cgroup_limit(CGROUP, MEMORY));
+	run_races(END_MEMORY);
+	assert_true(cgroup_remove(CGROUP));
+}
+
+static void unloading_the_mock_at_any_moment(void **state)
+{
+	(void)state;
+	run_races(END_UNLOAD);
 }
 
 /* As soon as there is a device of that name, whatever the kernel has made of it by then. */
@@ -391,6 +485,8 @@ int main(void)
 		cmocka_unit_test(exit_at_any_moment),
 		cmocka_unit_test(sigkill_at_any_moment),
 		cmocka_unit_test(removal_at_any_moment),
+		cmocka_unit_test(want_of_memory_at_any_moment),
+		cmocka_unit_test(unloading_the_mock_at_any_moment),
 	};
 
 	seed = choose_seed();
