@@ -16,9 +16,11 @@ enum {
 
 int cmd_held(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_limits(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_pager(int argc, char **argv);
 int cmd_release(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 #endif /* FAULTQ_COMMAND_H */

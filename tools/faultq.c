@@ -20,6 +20,8 @@ struct command {
 static const struct command commands[] = {
 	{ "info", "faultq info", cmd_info },
 	{ "stats", "faultq stats", cmd_stats },
+	{ "top", "faultq top", cmd_top },
+	{ "limits", "faultq limits", cmd_limits },
 	{ "monitor", "faultq monitor", cmd_monitor },
 	{ "pager", "faultq pager", cmd_pager },
 	{ "held", "faultq held", cmd_held },
@@ -35,6 +37,8 @@ static const char doc[] =
 	"  monitor   attach devices and print every fault\n"
 	"  pager     attach devices and give them memory when they ask for it\n"
 	"  stats     counters of the VMs that are running, and held devices\n"
+	"  top       VMs, devices and IOMMU instances, live\n"
+	"  limits    what VMs share of IOMMU instances\n"
 	"  held      list devices that could not be given back safely\n"
 	"  release   let a held device go\n"
 	"\v"

@@ -4,6 +4,7 @@
  * inside a range of IOVAs is answered SUCCESS after its page was mapped, every
  * other one INVALID.
  */
+#include <errno.h>
 #include <error.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -117,11 +118,26 @@ static void explain_map_error(__u64 iova, int ret)
 	error(0, -ret, "cannot map 0x%llx%s", iova, hint);
 }
 
+/*
+ * A page that the pager before has mapped. What it had of a file is mapped again, with the
+ * permissions that are asked for now; its anonymous memory is nobody else's, and stays.
+ */
+static int replace_page(struct pager *pager, __u64 iova, uint32_t perm)
+{
+	int ret;
+
+	if (!pager->file)
+		return 0;
+	ret = faultq_unmap(pager->vm.fq, iova, pager->memory.page_size, NULL);
+	return ret ? ret : memory_map(&pager->memory, pager->vm.fq, iova, perm, 0, NULL);
+}
+
 /* Map what is missing. A group of one page is answered by the same call. */
 static int map_group(struct pager *pager, const struct faultq_record *records, int count,
 		     struct verdict *verdict)
 {
 	__u64 cookie = count == 1 ? records->cookie : 0;
+	bool replaced;
 	int ret, i;
 
 	for (i = 0; i < count; i++) {
@@ -132,11 +148,14 @@ static int map_group(struct pager *pager, const struct faultq_record *records, i
 			continue;
 		ret = memory_map(&pager->memory, pager->vm.fq, iova, perm, cookie,
 				 &verdict->result);
+		replaced = ret == -EEXIST && pager->vm.taken_over;
+		if (replaced)
+			ret = replace_page(pager, iova, perm);
 		if (ret) {
 			explain_map_error(iova, ret);
 			return ret;
 		}
-		verdict->answered = cookie;
+		verdict->answered = cookie && !replaced;
 	}
 	return 0;
 }

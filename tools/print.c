@@ -76,6 +76,16 @@ void print_record(const struct faultq_record *record, const char *name,
 	case FAULTQ_DEVICE_GONE:
 		printf("the device is gone");
 		break;
+	case FAULTQ_OVER_QUOTA:
+		printf("%u groups over quota: %s", record->count,
+		       faultq_cause_name(record->reason));
+		break;
+	case FAULTQ_DEADLINE:
+		printf("group %u has passed its deadline", record->group);
+		break;
+	case FAULTQ_FAULTING_OFF:
+		printf("page requests were switched off: %s", faultq_cause_name(record->reason));
+		break;
 	default:
 		printf("record of type %u", record->type);
 	}
@@ -107,6 +117,11 @@ static void add_hex(struct json_object *object, const char *key, __u64 value)
 	add_string(object, key, text);
 }
 
+static bool is_event(const struct faultq_record *record)
+{
+	return record->type != FAULTQ_PAGE_REQUEST && record->type != FAULTQ_UNRECOVERABLE;
+}
+
 static void add_optional(struct json_object *object, const struct faultq_record *record)
 {
 	if (record->flags & FAULTQ_RECORD_DEVICE)
@@ -116,7 +131,8 @@ static void add_optional(struct json_object *object, const struct faultq_record 
 	if (record->flags & FAULTQ_RECORD_ADDRESS)
 		add_hex(object, "address", record->address);
 	if (record->flags & FAULTQ_RECORD_REASON)
-		add_string(object, "reason", faultq_reason_name(record->reason));
+		add_string(object, "reason", is_event(record) ? faultq_cause_name(record->reason) :
+			   faultq_reason_name(record->reason));
 	if (record->flags & FAULTQ_RECORD_FETCH)
 		add_hex(object, "fetch_address", record->fetch_address);
 	if (record->flags & FAULTQ_RECORD_AFTER_LOSS)
@@ -153,9 +169,15 @@ void print_record_json(const struct faultq_record *record, const char *name,
 	add_string(object, "type", faultq_type_name(record->type));
 	if (name)
 		add_string(object, "name", name);
-	if (record->type != FAULTQ_DEVICE_GONE)
+	if (!is_event(record))
 		add_string(object, "access", faultq_perm_name(record->perm));
 	add_optional(object, record);
+	if (record->type == FAULTQ_OVER_QUOTA)
+		add_number(object, "count", record->count);
+	if (record->type == FAULTQ_DEADLINE) {
+		add_number(object, "group", record->group);
+		add_hex(object, "cookie", record->cookie);
+	}
 	if (record->type == FAULTQ_PAGE_REQUEST)
 		add_page_request(object, record, verdict);
 	print_json(object);

@@ -16,11 +16,14 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "lists.h"
 #include "number.h"
 #include "vm.h"
 
 /* Groups and records between two looks for a signal. */
 #define STOP_CHECK	64
+/* Listed at a time; no less than the longest group has. */
+#define PENDING_RECORDS	256
 
 enum {
 	OPTION_FD = 256,
@@ -31,7 +34,8 @@ enum {
 
 static const struct argp_option option_table[] = {
 	{ "fd", OPTION_FD, "N", 0,
-	  "Serve the VM of the inherited descriptor N instead of a new one", 10 },
+	  "Serve the VM of the inherited descriptor N instead of a new one; when it has a queue, "
+	  "go on with that", 10 },
 	{ "ready-fd", OPTION_READY_FD, "N", 0,
 	  "Write the line 'ready' to descriptor N, and close it, when everything is attached",
 	  10 },
@@ -149,22 +153,44 @@ static void say_attached(const struct faultq_attach *attach)
 		       faultq_why_text(attach->no_unrecoverable));
 }
 
-static void attach_all(struct vm *vm, const struct vm_options *options)
+static void add_attached(struct vm *vm, const struct faultq_attach *attach)
 {
-	char **name;
-	int ret;
-
-	vm->attached = calloc(options->count + 1, sizeof(*vm->attached));
+	vm->attached = reallocarray(vm->attached, vm->count + 1, sizeof(*vm->attached));
 	if (!vm->attached)
 		error(EXIT_FAILURE, ENOMEM, "devices");
-	for (name = options->devices; vm->count < options->count; name++) {
-		ret = faultq_attach(vm->fq, *name, &vm->attached[vm->count]);
+	vm->attached[vm->count++] = *attach;
+}
+
+static void attach_all(struct vm *vm, const struct vm_options *options)
+{
+	struct faultq_attach attach;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < options->count; i++) {
+		ret = faultq_attach(vm->fq, options->devices[i], &attach);
 		if (ret)
-			explain_attach_error(*name, ret);
+			explain_attach_error(options->devices[i], ret);
 		if (!options->quiet)
-			say_attached(&vm->attached[vm->count]);
-		vm->count++;
+			say_attached(&attach);
+		add_attached(vm, &attach);
 	}
+}
+
+/* The devices that the VM has already. */
+static void know_devices(struct vm *vm)
+{
+	struct faultq_device_entry *devices;
+	uint32_t count, i;
+
+	devices = list_devices(vm->fq, 0, &count);
+	for (i = 0; i < count; i++) {
+		struct faultq_attach attach = { .device = devices[i].device };
+
+		memcpy(attach.name, devices[i].name, sizeof(attach.name));
+		add_attached(vm, &attach);
+	}
+	free(devices);
 }
 
 static void tell_ready(int fd)
@@ -176,17 +202,35 @@ static void tell_ready(int fd)
 	close(fd);
 }
 
-void vm_start(struct vm *vm, const struct vm_options *options)
+static void create_queue(struct vm *vm, const struct vm_options *options)
 {
-	int ret;
+	int ret = faultq_queue(vm->fq, options->slots, options->entries, -1, 0);
 
-	*vm = (struct vm){ .fq = vm_open(options->fd) };
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	vm->stop_fd = block_signals();
-	ret = faultq_queue(vm->fq, options->slots, options->entries, -1, 0);
 	if (ret)
 		error(EXIT_FAILURE, -ret, "cannot create a queue of %u slots and %u entries",
 		      options->slots, options->entries);
+}
+
+/* False when there is none. */
+static bool take_over_queue(struct vm *vm)
+{
+	int ret = faultq_takeover(vm->fq, -1);
+
+	if (ret && ret != -ENXIO)
+		error(EXIT_FAILURE, -ret, "cannot take over the queue");
+	return !ret;
+}
+
+void vm_start(struct vm *vm, const struct vm_options *options)
+{
+	*vm = (struct vm){ .fq = vm_open(options->fd) };
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	vm->stop_fd = block_signals();
+	vm->taken_over = options->fd >= 0 && take_over_queue(vm);
+	if (vm->taken_over)
+		know_devices(vm);
+	else
+		create_queue(vm, options);
 	attach_all(vm, options);
 	tell_ready(options->ready_fd);
 }
@@ -214,11 +258,40 @@ static bool sleep_or_stop(const struct vm *vm, int timeout)
 	return fds[0].revents;
 }
 
+/* Records of the group that is first; groups are listed whole. */
+static uint32_t group_length(const struct faultq_record *records)
+{
+	uint32_t length = 1;
+
+	while (!(records[length - 1].flags & FAULTQ_RECORD_LAST))
+		length++;
+	return length;
+}
+
+/* Groups that were taken off the queue by somebody who is no more, or are still in it. */
+static bool serve_pending(struct vm *vm, vm_handler handler, void *context)
+{
+	struct faultq_record records[PENDING_RECORDS];
+	uint32_t position = 0, count, at;
+	bool done = false;
+	int ret;
+
+	do {
+		count = PENDING_RECORDS;
+		ret = faultq_pending(vm->fq, records, &count, &position);
+		if (ret)
+			error(EXIT_FAILURE, -ret, "cannot list what waits for an answer");
+		for (at = 0; at < count && !done; at += group_length(records + at))
+			done = handler(context, records + at, group_length(records + at));
+	} while (position && !done);
+	return done;
+}
+
 void vm_serve(struct vm *vm, vm_handler handler, void *context)
 {
+	bool done = vm->taken_over && serve_pending(vm, handler, context);
 	const struct faultq_record *records;
 	unsigned int handled = 0;
-	bool done = false;
 	int count;
 
 	while (!done) {

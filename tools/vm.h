@@ -29,6 +29,7 @@ extern const struct argp vm_argp;
 
 struct vm {
 	struct faultq *fq;
+	bool taken_over;	/* the queue was there */
 	int stop_fd;		/* readable when SIGINT or SIGTERM came */
 	struct faultq_attach *attached;
 	unsigned int count;
@@ -40,13 +41,19 @@ typedef bool (*vm_handler)(void *context, const struct faultq_record *records, i
 /* Open /dev/faultq, or use @fd when it is not -1. */
 struct faultq *vm_open(int fd);
 
-/* Open, create the queue and attach the devices, saying so, then tell ready_fd. */
+/*
+ * Open, create the queue, or take over the one that an inherited VM has, and attach the
+ * devices, saying so, then tell ready_fd.
+ */
 void vm_start(struct vm *vm, const struct vm_options *options);
 
 /* Name of an attached device, or NULL. */
 const char *vm_device_name(const struct vm *vm, uint32_t id);
 
-/* Give everything that arrives to @handler, until it says so or a signal comes. */
+/*
+ * Give everything that arrives to @handler, until it says so or a signal comes; first
+ * the groups that wait for an answer, when the queue was taken over.
+ */
 void vm_serve(struct vm *vm, vm_handler handler, void *context);
 
 void vm_stop(struct vm *vm);
