@@ -143,7 +143,11 @@ static void compare(const char *what, uint64_t (*time_of)(struct faultq *, const
 	beside = least_of(time_of, fq, &device);
 	printf("# %s of %u groups: %lu instructions alone, %lu beside %u of a neighbour\n", what,
 	       OWN, alone, beside, OTHERS);
-	assert_true(beside * 100 <= alone * 105);
+	/*
+	 * Equal on a stock kernel, but for an instruction here and there. A debugging kernel's own
+	 * bookkeeping grows with all objects there are; a walk over them would be hundreds of times.
+	 */
+	assert_true(beside <= alone * 2);
 	faultq_close(fq);
 	device_remove(&device);
 	device_remove(&neighbour);
