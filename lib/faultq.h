@@ -266,6 +266,81 @@ int faultq_map_answer(struct faultq *fq, uint64_t iova, void *memory, uint64_t l
 int faultq_unmap(struct faultq *fq, uint64_t iova, uint64_t length, uint64_t *unmapped);
 
 /**
+ * faultq_window_add() - reserve a range of I/O virtual addresses
+ * @fq: the handle
+ * @iova: first I/O virtual address, page-aligned
+ * @length: bytes, page-aligned
+ * @type: FAULTQ_WINDOW_RESERVED, FAULTQ_WINDOW_MSI or FAULTQ_WINDOW_SW_MSI
+ * @prot: of FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, FAULTQ_MAP_WRITE, FAULTQ_MAP_EXEC; else 0
+ * @id: where its id goes, or NULL
+ *
+ * Return: 0; the kernel's errors of WINDOW_ADD.
+ */
+int faultq_window_add(struct faultq *fq, uint64_t iova, uint64_t length, uint32_t type,
+		      uint32_t prot, uint32_t *id);
+
+/**
+ * faultq_window_del() - remove a window
+ * @fq: the handle
+ * @id: from faultq_window_add()
+ *
+ * Return: 0; the kernel's errors of WINDOW_DEL.
+ */
+int faultq_window_del(struct faultq *fq, uint32_t id);
+
+/**
+ * faultq_windows() - list the windows of a VM, by I/O virtual address
+ * @fq: the handle
+ * @vm: id of a VM, from faultq_vms(), or 0 for that of the handle
+ * @entries: where they go
+ * @count: in: room at @entries; out: how many there are, which may be more
+ *
+ * Needs CAP_SYS_ADMIN for another VM.
+ *
+ * Return: 0; the kernel's errors of WINDOW_LIST.
+ */
+int faultq_windows(struct faultq *fq, uint32_t vm, struct faultq_window_entry *entries,
+		   uint32_t *count);
+
+/**
+ * faultq_iova_ranges() - list where a VM can map, by I/O virtual address
+ * @fq: the handle
+ * @vm: as for faultq_windows()
+ * @entries: where they go
+ * @count: as for faultq_windows()
+ *
+ * What all attached devices can address and no window reserves, mapped or not.
+ *
+ * Return: 0; the kernel's errors of IOVA_RANGES.
+ */
+int faultq_iova_ranges(struct faultq *fq, uint32_t vm, struct faultq_range_entry *entries,
+		       uint32_t *count);
+
+/**
+ * faultq_mappings() - list what a VM has mapped, by I/O virtual address
+ * @fq: the handle
+ * @vm: as for faultq_windows()
+ * @entries: where they go
+ * @count: as for faultq_windows()
+ *
+ * Return: 0; the kernel's errors of MAPPINGS.
+ */
+int faultq_mappings(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry *entries,
+		    uint32_t *count);
+
+/**
+ * faultq_doorbells() - list the doorbells that are bound for a VM's devices
+ * @fq: the handle
+ * @vm: as for faultq_windows()
+ * @entries: where they go
+ * @count: as for faultq_windows()
+ *
+ * Return: 0; the kernel's errors of DOORBELLS.
+ */
+int faultq_doorbells(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entry *entries,
+		     uint32_t *count);
+
+/**
  * faultq_stats() - counters of the VM, or of one of its devices
  * @fq: the handle
  * @device: id from faultq_attach(), or 0 for the VM
@@ -476,6 +551,14 @@ const char *faultq_cause_name(uint32_t cause);
  * Return: "on", "failed", "off" or "failed+off".
  */
 const char *faultq_state_name(uint32_t state);
+
+/**
+ * faultq_window_type_name() - name of what a window is for
+ * @type: enum faultq_window_type
+ *
+ * Return: such as "msi" or "direct-relaxable".
+ */
+const char *faultq_window_type_name(uint32_t type);
 
 /**
  * faultq_kind_name() - name of a kind of fault

@@ -23,47 +23,35 @@ int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *c
 	return ret;
 }
 
-static int list(struct faultq *fq, unsigned long request, struct faultq_list *call,
-		uint32_t *count)
+int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *entries,
+	    uint32_t entry_size, uint32_t *count)
 {
-	int ret;
+	struct faultq_list call = {
+		.size = sizeof(call),
+		.entries = (uintptr_t)entries,
+		.count = *count,
+		.entry_size = entry_size,
+		.vm = vm,
+	};
+	int ret = fq_ioctl(fq, request, &call);
 
-	call->size = sizeof(*call);
-	call->count = *count;
-	ret = fq_ioctl(fq, request, call);
 	if (!ret)
-		*count = call->count;
+		*count = call.count;
 	return ret;
 }
 
 int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *count)
 {
-	struct faultq_list call = {
-		.entries = (uintptr_t)entries,
-		.entry_size = sizeof(*entries),
-	};
-
-	return list(fq, FAULTQ_INSTANCES, &call, count);
+	return fq_list(fq, FAULTQ_INSTANCES, 0, entries, sizeof(*entries), count);
 }
 
 int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count)
 {
-	struct faultq_list call = {
-		.entries = (uintptr_t)entries,
-		.entry_size = sizeof(*entries),
-	};
-
-	return list(fq, FAULTQ_VMS, &call, count);
+	return fq_list(fq, FAULTQ_VMS, 0, entries, sizeof(*entries), count);
 }
 
 int faultq_devices(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
 		   uint32_t *count)
 {
-	struct faultq_list call = {
-		.entries = (uintptr_t)entries,
-		.entry_size = sizeof(*entries),
-		.vm = vm,
-	};
-
-	return list(fq, FAULTQ_DEVICES, &call, count);
+	return fq_list(fq, FAULTQ_DEVICES, vm, entries, sizeof(*entries), count);
 }

@@ -49,6 +49,10 @@ int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument);
 /* Copy a device name into a structure of the ABI; -ENAMETOOLONG. */
 int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name);
 
+/* A call that fills an array; @vm 0 is that of the handle. */
+int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *entries,
+	    uint32_t entry_size, uint32_t *count);
+
 int ring_init(struct faultq *fq, const struct faultq_queue *layout);
 void ring_fini(struct faultq *fq);
 int ring_peek(struct faultq *fq, const struct faultq_record **records);

@@ -84,6 +84,20 @@ const char *faultq_state_name(uint32_t state)
 	return lookup(names, ARRAY_SIZE(names), state);
 }
 
+const char *faultq_window_type_name(uint32_t type)
+{
+	static const char *const names[] = {
+		[FAULTQ_WINDOW_RESERVED] = "reserved",
+		[FAULTQ_WINDOW_MSI] = "msi",
+		[FAULTQ_WINDOW_SW_MSI] = "sw-msi",
+		[FAULTQ_WINDOW_HW_MSI] = "hw-msi",
+		[FAULTQ_WINDOW_DIRECT] = "direct",
+		[FAULTQ_WINDOW_DIRECT_RELAXABLE] = "direct-relaxable",
+	};
+
+	return lookup(names, ARRAY_SIZE(names), type);
+}
+
 const char *faultq_kind_name(uint32_t kind)
 {
 	static const char *const names[] = {
@@ -97,7 +111,7 @@ const char *faultq_feature_name(uint64_t feature)
 {
 	static const char *const names[] = {
 		"ring", "read", "owned", "map", "map-answer", "quota", "deadline", "drain",
-		"enable", "takeover", "lists",
+		"enable", "takeover", "lists", "windows", "doorbells", "msi-faults",
 	};
 
 	return lookup_bit(names, ARRAY_SIZE(names), feature);

@@ -42,6 +42,8 @@ union mock_argument {
 	struct mock_iommu_unrecoverable unrecoverable;
 	struct mock_iommu_response response;
 	struct mock_iommu_state state;
+	struct mock_iommu_scan scan;
+	struct mock_iommu_msi msi;
 };
 
 static int mock_ioctl_bind(struct mock_file *file, union mock_argument *arg)
@@ -192,6 +194,62 @@ static int mock_ioctl_state(struct mock_file *file, union mock_argument *arg)
 	return mock_device_state(file->device, &arg->state);
 }
 
+static bool scan_valid(const struct mock_iommu_scan *scan)
+{
+	return (scan->flags == MOCK_IOMMU_READ || scan->flags == MOCK_IOMMU_WRITE) &&
+	       !scan->reserved && PAGE_ALIGNED(scan->iova) && scan->count &&
+	       scan->count <= MOCK_IOMMU_SCAN_MAX;
+}
+
+static int scan_copied(struct mock_file *file, const struct mock_iommu_scan *scan,
+		       struct mock_iommu_scan_page *pages)
+{
+	void __user *user = u64_to_user_ptr(scan->pages);
+	size_t size = scan->count * sizeof(*pages);
+
+	if (copy_from_user(pages, user, size))
+		return -EFAULT;
+	mock_scan(file->device, scan->flags, scan->iova, pages, scan->count);
+	return copy_to_user(user, pages, size) ? -EFAULT : 0;
+}
+
+static int mock_ioctl_scan(struct mock_file *file, union mock_argument *arg)
+{
+	struct mock_iommu_scan_page *pages;
+	int ret;
+
+	if (!scan_valid(&arg->scan))
+		return -EINVAL;
+	if (!READ_ONCE(file->device->live))
+		return -ENODEV;
+	pages = kmalloc_array(arg->scan.count, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (!pages)
+		return -ENOMEM;
+	ret = scan_copied(file, &arg->scan, pages);
+	kfree(pages);
+	return ret;
+}
+
+static int mock_ioctl_msi_bind(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_msi_bind(file->device, &arg->msi);
+}
+
+static int mock_ioctl_msi_unbind(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_msi_unbind(file->device, &arg->msi);
+}
+
+static int mock_ioctl_msi_send(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_msi_send(file->device, &arg->msi);
+}
+
+static int mock_ioctl_msi_read(struct mock_file *file, union mock_argument *arg)
+{
+	return mock_msi_read(&arg->msi);
+}
+
 struct mock_ioctl {
 	unsigned int cmd;
 	unsigned int size;	/* of the structure as this kernel knows it */
@@ -200,14 +258,17 @@ struct mock_ioctl {
 	int (*run)(struct mock_file *file, union mock_argument *arg);
 };
 
-#define MOCK_IOCTL(_cmd, _name, _last, _out)					\
+#define MOCK_IOCTL_OF(_cmd, _run, _name, _last, _out)				\
 	{									\
 		.cmd = _cmd,							\
 		.size = sizeof(struct mock_iommu_##_name),			\
 		.least = offsetofend(struct mock_iommu_##_name, _last),		\
 		.out = _out,							\
-		.run = mock_ioctl_##_name,					\
+		.run = _run,							\
 	}
+
+#define MOCK_IOCTL(_cmd, _name, _last, _out)					\
+	MOCK_IOCTL_OF(_cmd, mock_ioctl_##_name, _name, _last, _out)
 
 static const struct mock_ioctl mock_ioctls[] = {
 	MOCK_IOCTL(MOCK_IOMMU_BIND, bind, name, false),
@@ -217,6 +278,11 @@ static const struct mock_ioctl mock_ioctls[] = {
 	MOCK_IOCTL(MOCK_IOMMU_UNRECOVERABLE, unrecoverable, reserved, true),
 	MOCK_IOCTL(MOCK_IOMMU_RESPONSE, response, dropped, true),
 	MOCK_IOCTL(MOCK_IOMMU_STATE, state, dmas, true),
+	MOCK_IOCTL(MOCK_IOMMU_SCAN, scan, reserved, false),
+	MOCK_IOCTL_OF(MOCK_IOMMU_MSI_BIND, mock_ioctl_msi_bind, msi, reserved, true),
+	MOCK_IOCTL_OF(MOCK_IOMMU_MSI_UNBIND, mock_ioctl_msi_unbind, msi, reserved, false),
+	MOCK_IOCTL_OF(MOCK_IOMMU_MSI_SEND, mock_ioctl_msi_send, msi, reserved, true),
+	MOCK_IOCTL_OF(MOCK_IOMMU_MSI_READ, mock_ioctl_msi_read, msi, reserved, true),
 };
 
 static const struct mock_ioctl *ioctl_find(unsigned int cmd)

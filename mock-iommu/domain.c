@@ -110,7 +110,8 @@ static int domain_map_page(struct mock_domain *domain, unsigned long page, void 
  * @gfp: for the table
  * @mapped: is increased by the bytes that were mapped, on an error too
  *
- * Return: 0, -EEXIST or -ENOMEM.
+ * Return: 0, -EEXIST, -ENOMEM, or -EINVAL: as other IOMMUs, it has no entry that permits
+ * neither reading nor writing.
  */
 int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t phys,
 		    size_t length, int prot, gfp_t gfp, size_t *mapped)
@@ -118,6 +119,8 @@ int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t 
 	size_t offset;
 	int ret;
 
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
 	for (offset = 0; offset < length; offset += PAGE_SIZE) {
 		ret = domain_map_page(domain, (iova + offset) >> PAGE_SHIFT,
 				      entry_make(PHYS_PFN(phys + offset), prot), gfp);

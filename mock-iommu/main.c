@@ -14,12 +14,21 @@ static int __init mock_init(void)
 {
 	int ret;
 
-	ret = mock_config_init();
+	ret = mock_msi_init();
 	if (ret)
 		return ret;
+	ret = mock_config_init();
+	if (ret)
+		goto exit_msi;
 	ret = mock_chardev_init();
 	if (ret)
-		mock_config_exit();
+		goto exit_config;
+	return 0;
+
+exit_config:
+	mock_config_exit();
+exit_msi:
+	mock_msi_exit();
 	return ret;
 }
 
@@ -27,6 +36,7 @@ static void __exit mock_exit(void)
 {
 	mock_chardev_exit();
 	mock_config_exit();
+	mock_msi_exit();
 }
 
 module_init(mock_init);

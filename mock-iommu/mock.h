@@ -168,8 +168,9 @@ struct mock_answer {
  * @answers_count: how many
  * @answers_dropped: overwritten since the last RESPONSE
  * @answered: where RESPONSE waits
+ * @doorbells: where interrupt controllers' doorbells were bound last; 0: nowhere
  *
- * All from @dmas on is guarded by the instance's lock.
+ * All from @dmas to @answered is guarded by the instance's lock.
  */
 struct mock_device {
 	struct kref ref;
@@ -201,6 +202,7 @@ struct mock_device {
 	unsigned int answers_count;
 	u32 answers_dropped;
 	wait_queue_head_t answered;
+	u64 doorbells[MOCK_IOMMU_CONTROLLERS];
 };
 
 /**
@@ -416,6 +418,16 @@ int mock_fault_report(struct mock_device *device,
 int mock_fault_report_hard_irq(struct mock_device *device,
 			       const struct mock_iommu_unrecoverable *fault,
 			       unsigned int *count);
+
+/* msi.c: interrupts by message, and looking through a page table. */
+int mock_msi_bind(struct mock_device *device, struct mock_iommu_msi *msi);
+int mock_msi_unbind(struct mock_device *device, const struct mock_iommu_msi *msi);
+int mock_msi_send(struct mock_device *device, struct mock_iommu_msi *msi);
+int mock_msi_read(struct mock_iommu_msi *msi);
+void mock_scan(struct mock_device *device, u32 access, u64 iova,
+	       struct mock_iommu_scan_page *pages, unsigned int count);
+int mock_msi_init(void);
+void mock_msi_exit(void);
 
 /* inject.c: what no engine would do. */
 int mock_inject_requests(struct mock_device *device, struct mock_iommu_page_request *inject);

@@ -26,6 +26,7 @@
 #include "answer.h"
 #include "compat/compat.h"
 #include "device.h"
+#include "doorbell.h"
 #include "held.h"
 #include "report.h"
 #include "trace.h"
@@ -106,6 +107,7 @@ static struct fq_device *fq_device_create(struct fq_attachment *attachment, stru
 	device->dev = get_device(dev);
 	INIT_LIST_HEAD(&device->outstanding);
 	INIT_LIST_HEAD(&device->telling);
+	INIT_LIST_HEAD(&device->bindings);
 	device->detached = true;
 	refcount_set(&device->answers, 1);
 	init_completion(&device->answered);
@@ -230,6 +232,8 @@ static void fq_device_down(struct fq_device *device)
 	fq_wait_for_answers(device);
 	fq_source_detach(device);
 	fq_leave_share(device);
+	device->down = true;
+	fq_doorbells_end(&device->vm->ioas, device);
 	fq_unpublish(device);
 }
 
@@ -304,6 +308,7 @@ static struct fq_attachment *fq_attachment_create(struct fq_vm *vm, struct iommu
 	attachment->vm = vm;
 	attachment->group = group;
 	INIT_LIST_HEAD(&attachment->devices);
+	INIT_LIST_HEAD(&attachment->regions);
 	if (iommu_group_for_each_dev(group, attachment, fq_collect_device)) {
 		fq_attachment_free(attachment);
 		return NULL;
@@ -334,10 +339,14 @@ static int fq_claim(struct fq_attachment *attachment)
 
 static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev)
 {
-	struct fq_vm *vm = attachment->vm;
+	struct fq_joining joining = {
+		.vm = attachment->vm,
+		.dev = dev,
+		.group = attachment->group,
+		.handle = &attachment->handle,
+	};
 
-	attachment->domain = fq_ioas_attach(&vm->ioas, vm, dev, attachment->group,
-					    &attachment->handle);
+	attachment->domain = fq_ioas_attach(&attachment->vm->ioas, &joining, &attachment->regions);
 	return PTR_ERR_OR_ZERO(attachment->domain);
 }
 
@@ -363,7 +372,7 @@ static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
 	return 0;
 
 detach:
-	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group, &attachment->regions);
 release:
 	iommu_group_release_dma_owner(attachment->group);
 free:
@@ -489,7 +498,7 @@ static bool fq_detach(struct fq_attachment *attachment)
 
 	list_for_each_entry(device, &attachment->devices, node)
 		fq_refuse_requests(device, true);
-	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group, &attachment->regions);
 
 	mutex_lock(&fq_all_lock);
 	fq_devices_down(attachment);
@@ -534,6 +543,31 @@ void fq_device_detach_all(struct fq_vm *vm)
 	mutex_unlock(&vm->mutex);
 }
 
+/**
+ * fq_device_use() - do something with a device that is attached to some VM
+ * @dev: any device
+ * @use: what to do; the device stays attached meanwhile
+ * @context: for @use
+ *
+ * Return: what @use returned, or -ENODEV.
+ */
+int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device, void *context),
+		  void *context)
+{
+	struct fq_device *device;
+	int ret = -ENODEV;
+
+	mutex_lock(&fq_all_lock);
+	list_for_each_entry(device, &fq_all_devices, all) {
+		if (device->dev == dev && !device->down) {
+			ret = use(device, context);
+			break;
+		}
+	}
+	mutex_unlock(&fq_all_lock);
+	return ret;
+}
+
 /* The VM that a device is attached to, referenced, or NULL. */
 static struct fq_vm *fq_vm_of_dev(const struct device *dev)
 {
@@ -576,7 +610,8 @@ static void fq_remove_device(struct fq_device *device)
 
 	fq_refuse_requests(device, true);
 	if (last)
-		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group);
+		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group,
+			       &attachment->regions);
 	mutex_lock(&fq_all_lock);
 	fq_device_down(device);
 	fq_unwatch(device);

@@ -28,6 +28,7 @@ struct fq_partials;
  * @group: the group; its DMA ownership is claimed, this structure is the owner
  * @domain: what it is attached to
  * @handle: names this attachment in the kernel's page request groups
+ * @regions: its reserved regions, for window.c
  * @devices: its devices
  * @nr_devices: how many there were when it was attached
  * @held: gives it back
@@ -38,6 +39,7 @@ struct fq_attachment {
 	struct iommu_group *group;
 	struct fq_domain *domain;
 	struct iommu_attach_handle handle;
+	struct list_head regions;
 	struct list_head devices;
 	unsigned int nr_devices;
 	struct fq_held *held;
@@ -74,6 +76,8 @@ struct fq_attachment {
  *	is being detached
  * @cap: what @max_outstanding can be raised to without privilege; 0: anything
  * @rate_cap: the same of @refused_rate
+ * @bindings: doorbells that it uses; lock of the address space
+ * @down: nothing of it is left but itself; fq_all_lock
  * @answers: one, and one for each answer that is under way
  * @answered: @answers is zero
  */
@@ -105,6 +109,8 @@ struct fq_device {
 	bool detached;
 	u32 cap;
 	u32 rate_cap;
+	struct list_head bindings;
+	bool down;
 	refcount_t answers;
 	struct completion answered;
 };
@@ -122,6 +128,8 @@ int fq_device_enable(struct fq_vm *vm, struct faultq_enable *enable);
 unsigned int fq_device_list(struct fq_vm *vm, struct faultq_device_entry *entries,
 			    unsigned int room);
 
+int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device, void *context),
+		  void *context);
 void fq_refuse_requests(struct fq_device *device, bool refuse);
 
 int fq_device_init(void);

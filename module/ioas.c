@@ -15,42 +15,30 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "doorbell.h"
 #include "ioas.h"
 #include "pin.h"
-#include "source.h"
+
+#define FQ_MAPPING_FLAGS (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC)
 
 /**
  * struct fq_mapping - a mapped range
  * @node: first and last IOVA
  * @dead: in a list of those that are to be freed
  * @pin: its memory
- * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_NOEXEC
+ * @address: where its memory is in the process that mapped it
+ * @flags: FAULTQ_MAP_READ and so on
+ * @prot: the same, as the IOMMU takes it
  * @live: it is in the domains
  */
 struct fq_mapping {
 	struct interval_tree_node node;
 	struct list_head dead;
 	struct fq_pin pin;
+	u64 address;
+	u32 flags;
 	int prot;
 	bool live;
-};
-
-/**
- * struct fq_domain - the page table for the devices of one IOMMU instance
- * @node: in the address space's domains
- * @domain: the kernel's domain
- * @instance: the IOMMU instance
- * @requests: for devices that raise page requests
- * @prot: added to the prot of every mapping
- * @users: attached groups
- */
-struct fq_domain {
-	struct list_head node;
-	struct iommu_domain *domain;
-	struct iommu_device *instance;
-	bool requests;
-	int prot;
-	unsigned int users;
 };
 
 static struct fq_mapping *fq_first_mapping(struct fq_ioas *ioas, unsigned long first,
@@ -82,57 +70,15 @@ void fq_ioas_init(struct fq_ioas *ioas)
 {
 	mutex_init(&ioas->lock);
 	ioas->mappings = RB_ROOT_CACHED;
+	ioas->windows.tree = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&ioas->doorbells);
 	INIT_LIST_HEAD(&ioas->domains);
 }
 
-static void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size)
+static int fq_mapping_into(struct fq_domain *domain, const struct fq_mapping *mapping)
 {
-	if (size)
-		WARN_ON_ONCE(iommu_unmap(domain->domain, iova, size) != size);
-}
-
-static bool fq_domain_fits(const struct fq_domain *domain, const struct fq_mapping *mapping)
-{
-	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
-
-	return mapping->node.start >= geometry->aperture_start &&
-	       mapping->node.last <= geometry->aperture_end;
-}
-
-/* Sets @done to the bytes that were mapped, also on error. */
-static int fq_domain_map_runs(struct fq_domain *domain, const struct fq_mapping *mapping,
-			      size_t *done)
-{
-	int prot = mapping->prot | domain->prot;
-	const struct fq_run *run;
-	struct fq_run_iter iter;
-	int ret = 0;
-
-	*done = 0;
-	for (run = fq_first_run(&mapping->pin, &iter); run; run = fq_next_run(&iter)) {
-		size_t size = run->pages << PAGE_SHIFT;
-
-		ret = iommu_map(domain->domain, mapping->node.start + *done,
-				PFN_PHYS(run->pfn), size, prot, GFP_KERNEL_ACCOUNT);
-		if (ret)
-			break;
-		*done += size;
-		cond_resched();
-	}
-	return ret;
-}
-
-static int fq_domain_map(struct fq_domain *domain, const struct fq_mapping *mapping)
-{
-	size_t done;
-	int ret;
-
-	if (!fq_domain_fits(domain, mapping))
-		return -EINVAL;
-	ret = fq_domain_map_runs(domain, mapping, &done);
-	if (ret)
-		fq_domain_unmap(domain, mapping->node.start, done);
-	return ret;
+	return fq_domain_map(domain, mapping->node.start, mapping->node.last, &mapping->pin,
+			     mapping->prot);
 }
 
 /* Into all domains, or into none. */
@@ -142,7 +88,7 @@ static int fq_map_all(struct fq_ioas *ioas, const struct fq_mapping *mapping)
 	int ret;
 
 	list_for_each_entry(domain, &ioas->domains, node) {
-		ret = fq_domain_map(domain, mapping);
+		ret = fq_mapping_into(domain, mapping);
 		if (ret)
 			goto undo;
 	}
@@ -162,7 +108,13 @@ static void fq_unmap_all(struct fq_ioas *ioas, const struct fq_mapping *mapping)
 		fq_domain_unmap(domain, mapping->node.start, fq_mapping_size(mapping));
 }
 
-static int fq_mapping_prot(u32 flags)
+/**
+ * fq_mapping_prot() - what devices may do, as the IOMMU takes it
+ * @flags: FAULTQ_MAP_* bits
+ *
+ * Return: IOMMU_* bits.
+ */
+int fq_mapping_prot(u32 flags)
 {
 	int prot = 0;
 
@@ -175,21 +127,37 @@ static int fq_mapping_prot(u32 flags)
 	return prot;
 }
 
+/**
+ * fq_ioas_mapped() - is there a mapping in a range, or is one being made
+ * @ioas: the address space; its lock is held
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: whether there is.
+ */
+bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long last)
+{
+	return fq_first_mapping(ioas, first, last);
+}
+
 /* Keep others off the range. */
-static struct fq_mapping *fq_reserve(struct fq_ioas *ioas, unsigned long iova,
-				     unsigned long last, int prot)
+static struct fq_mapping *fq_reserve(struct fq_ioas *ioas, const struct faultq_map *map,
+				     unsigned long last)
 {
 	struct fq_mapping *mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
 	bool taken;
 
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
-	mapping->node.start = iova;
+	mapping->node.start = map->iova;
 	mapping->node.last = last;
-	mapping->prot = prot;
+	mapping->address = map->user_address;
+	mapping->flags = map->flags & FQ_MAPPING_FLAGS;
+	mapping->prot = fq_mapping_prot(map->flags);
 
 	mutex_lock(&ioas->lock);
-	taken = fq_first_mapping(ioas, iova, last);
+	taken = fq_ioas_mapped(ioas, map->iova, last) ||
+		fq_windows_block(ioas, map->iova, last);
 	if (!taken)
 		interval_tree_insert(&mapping->node, &ioas->mappings);
 	mutex_unlock(&ioas->lock);
@@ -215,6 +183,7 @@ static int fq_commit(struct fq_ioas *ioas, struct fq_mapping *mapping)
 	ret = fq_map_all(ioas, mapping);
 	if (!ret) {
 		mapping->live = true;
+		ioas->nr_mappings++;
 		ioas->mapped_bytes += fq_mapping_size(mapping);
 		ioas->pinned_pages += mapping->pin.charged;
 	}
@@ -222,10 +191,9 @@ static int fq_commit(struct fq_ioas *ioas, struct fq_mapping *mapping)
 	return ret;
 }
 
-static int fq_pin_and_commit(struct fq_ioas *ioas, struct fq_mapping *mapping,
-			     unsigned long address)
+static int fq_pin_and_commit(struct fq_ioas *ioas, struct fq_mapping *mapping)
 {
-	int ret = fq_pin(&mapping->pin, address, fq_mapping_size(mapping) >> PAGE_SHIFT,
+	int ret = fq_pin(&mapping->pin, mapping->address, fq_mapping_size(mapping) >> PAGE_SHIFT,
 			 mapping->prot & IOMMU_WRITE);
 
 	if (ret)
@@ -236,8 +204,15 @@ static int fq_pin_and_commit(struct fq_ioas *ioas, struct fq_mapping *mapping,
 	return ret;
 }
 
-/* The last byte of a page-aligned range; false when the range is no such thing. */
-static bool fq_range_last(u64 start, u64 length, u64 *last)
+/**
+ * fq_range_last() - the last byte of a page-aligned range
+ * @start: from user space, anything
+ * @length: the same
+ * @last: is set
+ *
+ * Return: false when the range is no such thing.
+ */
+bool fq_range_last(u64 start, u64 length, u64 *last)
 {
 	if (!length || !PAGE_ALIGNED(start | length))
 		return false;
@@ -247,27 +222,24 @@ static bool fq_range_last(u64 start, u64 length, u64 *last)
 /**
  * fq_ioas_map() - map memory of the caller
  * @ioas: the address space
- * @iova: from user space, anything; so are the next two
- * @length: bytes
- * @address: user address
- * @flags: FAULTQ_MAP_* bits
+ * @map: MAP's argument, of which the flags were checked
  *
  * Return: 0 or a negative errno as documented in uapi.
  */
-int fq_ioas_map(struct fq_ioas *ioas, u64 iova, u64 length, u64 address, u32 flags)
+int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map)
 {
 	struct fq_mapping *mapping;
 	u64 last, last_address;
 	int ret;
 
-	if (!fq_range_last(iova, length, &last) ||
-	    !fq_range_last(address, length, &last_address))
+	if (!fq_range_last(map->iova, map->length, &last) ||
+	    !fq_range_last(map->user_address, map->length, &last_address))
 		return -EINVAL;
 
-	mapping = fq_reserve(ioas, iova, last, fq_mapping_prot(flags));
+	mapping = fq_reserve(ioas, map, last);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
-	ret = fq_pin_and_commit(ioas, mapping, address);
+	ret = fq_pin_and_commit(ioas, mapping);
 	if (ret)
 		fq_unreserve(ioas, mapping);
 	return ret;
@@ -289,6 +261,7 @@ static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct l
 {
 	interval_tree_remove(&mapping->node, &ioas->mappings);
 	fq_unmap_all(ioas, mapping);
+	ioas->nr_mappings--;
 	ioas->mapped_bytes -= fq_mapping_size(mapping);
 	ioas->pinned_pages -= mapping->pin.charged;
 	list_add_tail(&mapping->dead, dead);
@@ -356,13 +329,14 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 
 /**
  * fq_ioas_clear() - remove everything
- * @ioas: no call is in it
+ * @ioas: no call is in it, and no device is attached
  */
 void fq_ioas_clear(struct fq_ioas *ioas)
 {
 	u64 unmapped;
 
 	fq_ioas_unmap(ioas, 0, U64_MAX, &unmapped);
+	fq_windows_clear(ioas);
 }
 
 /**
@@ -379,8 +353,8 @@ void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages)
 	mutex_unlock(&ioas->lock);
 }
 
-static void fq_domain_clear(struct fq_ioas *ioas, struct fq_domain *domain,
-			    struct fq_mapping *until)
+static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
+			      struct fq_mapping *until)
 {
 	struct fq_mapping *mapping;
 
@@ -393,64 +367,21 @@ static void fq_domain_clear(struct fq_ioas *ioas, struct fq_domain *domain,
 	}
 }
 
-static int fq_domain_fill(struct fq_ioas *ioas, struct fq_domain *domain)
+static int fq_mappings_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 {
 	struct fq_mapping *mapping;
 	int ret;
 
 	for (mapping = fq_first_mapping(ioas, 0, ULONG_MAX); mapping;
 	     mapping = fq_next_mapping(mapping, 0, ULONG_MAX)) {
-		ret = mapping->live ? fq_domain_map(domain, mapping) : 0;
+		ret = mapping->live ? fq_mapping_into(domain, mapping) : 0;
 		if (ret) {
-			fq_domain_clear(ioas, domain, mapping);
+			fq_mappings_empty(ioas, domain, mapping);
 			return ret;
 		}
 	}
 	return 0;
 }
-
-static struct fq_domain *fq_domain_create(struct fq_vm *vm, struct device *dev, bool requests)
-{
-	struct fq_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL_ACCOUNT);
-	struct iommu_domain *paging;
-
-	if (!domain)
-		return ERR_PTR(-ENOMEM);
-	paging = iommu_paging_domain_alloc(dev);
-	if (IS_ERR(paging)) {
-		kfree(domain);
-		return ERR_CAST(paging);
-	}
-	domain->domain = paging;
-	domain->instance = dev->iommu->iommu_dev;
-	domain->requests = requests;
-	if (device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
-		domain->prot = IOMMU_CACHE;
-	fq_source_watch_domain(paging, vm);
-	if (requests)
-		fq_source_watch_requests(paging);
-	return domain;
-}
-
-static void fq_domain_destroy(struct fq_domain *domain)
-{
-	iommu_domain_free(domain->domain);
-	kfree(domain);
-}
-
-/**
- * struct fq_joining - a group that is being attached
- * @vm: to this VM
- * @dev: a device of the group
- * @group: the group
- * @handle: names the attachment
- */
-struct fq_joining {
-	struct fq_vm *vm;
-	struct device *dev;
-	struct iommu_group *group;
-	struct iommu_attach_handle *handle;
-};
 
 /* A domain of the same IOMMU instance that takes the group, if there is one. */
 static struct fq_domain *fq_attach_existing(struct fq_ioas *ioas,
@@ -459,17 +390,29 @@ static struct fq_domain *fq_attach_existing(struct fq_ioas *ioas,
 	struct fq_domain *domain;
 
 	list_for_each_entry(domain, &ioas->domains, node)
-		if (domain->instance == joining->dev->iommu->iommu_dev &&
-		    domain->requests == requests &&
+		if (fq_domain_suits(domain, joining, requests) &&
 		    !iommu_attach_group_handle(domain->domain, joining->group, joining->handle))
 			return domain;
 	return NULL;
 }
 
+/* All that the address space has, into a new domain. */
+static int fq_ioas_fill(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	int ret = fq_mappings_fill(ioas, domain);
+
+	if (ret)
+		return ret;
+	ret = fq_doorbells_fill(ioas, domain);
+	if (ret)
+		fq_mappings_empty(ioas, domain, NULL);
+	return ret;
+}
+
 static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joining *joining,
 				       bool requests)
 {
-	struct fq_domain *domain = fq_domain_create(joining->vm, joining->dev, requests);
+	struct fq_domain *domain = fq_domain_create(joining, requests);
 	int ret;
 
 	if (IS_ERR(domain))
@@ -478,7 +421,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	if (ret)
 		goto free;
 	/* An IOMMU driver may settle the geometry only when it attaches. */
-	ret = fq_domain_fill(ioas, domain);
+	ret = fq_ioas_fill(ioas, domain);
 	if (ret)
 		goto detach;
 	list_add_tail(&domain->node, &ioas->domains);
@@ -498,32 +441,37 @@ static struct fq_domain *fq_attach_some(struct fq_ioas *ioas, const struct fq_jo
 	       fq_attach_new(ioas, joining, requests);
 }
 
+static struct fq_domain *fq_attach_any(struct fq_ioas *ioas, const struct fq_joining *joining)
+{
+	struct fq_domain *domain = fq_attach_some(ioas, joining, true);
+
+	/* What IOMMU drivers say of a device that has no page requests. */
+	if (domain == ERR_PTR(-ENODEV) || domain == ERR_PTR(-EOPNOTSUPP))
+		domain = fq_attach_some(ioas, joining, false);
+	if (!IS_ERR(domain))
+		domain->users++;
+	return domain;
+}
+
 /**
  * fq_ioas_attach() - let a group's DMA go through the address space
  * @ioas: the address space
- * @vm: whose it is
- * @dev: a device of the group
- * @group: its DMA ownership is claimed
- * @handle: of the attachment; stays until the group is detached
+ * @joining: the group; the cookie is filled in
+ * @regions: an empty list, for fq_ioas_detach()
  *
- * Return: the domain, for fq_ioas_detach(), or an ERR_PTR().
+ * Return: the domain, for fq_ioas_detach(), or an ERR_PTR(): then @regions is empty.
  */
-struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct device *dev,
-				 struct iommu_group *group,
-				 struct iommu_attach_handle *handle)
+struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_joining *joining,
+				 struct list_head *regions)
 {
-	const struct fq_joining joining = {
-		.vm = vm, .dev = dev, .group = group, .handle = handle,
-	};
 	struct fq_domain *domain;
+	int ret;
 
 	mutex_lock(&ioas->lock);
-	domain = fq_attach_some(ioas, &joining, true);
-	/* What IOMMU drivers say of a device that has no page requests. */
-	if (domain == ERR_PTR(-ENODEV) || domain == ERR_PTR(-EOPNOTSUPP))
-		domain = fq_attach_some(ioas, &joining, false);
-	if (!IS_ERR(domain))
-		domain->users++;
+	ret = fq_windows_join(ioas, joining->group, regions, &joining->cookie);
+	domain = ret ? ERR_PTR(ret) : fq_attach_any(ioas, joining);
+	if (IS_ERR(domain))
+		fq_windows_leave(ioas, regions);
 	mutex_unlock(&ioas->lock);
 	return domain;
 }
@@ -533,18 +481,22 @@ struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct 
  * @ioas: the address space
  * @domain: from fq_ioas_attach()
  * @group: the group
+ * @regions: from fq_ioas_attach(), is emptied
  *
  * The group gets its owner's blocking domain.
  */
-void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group)
+void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
+		    struct list_head *regions)
 {
 	mutex_lock(&ioas->lock);
 	iommu_detach_group_handle(domain->domain, group);
 	if (!--domain->users) {
 		list_del(&domain->node);
-		fq_domain_clear(ioas, domain, NULL);
+		fq_mappings_empty(ioas, domain, NULL);
+		fq_doorbells_empty(ioas, domain);
 		fq_domain_destroy(domain);
 	}
+	fq_windows_leave(ioas, regions);
 	mutex_unlock(&ioas->lock);
 }
 
@@ -579,4 +531,40 @@ int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu
 	ret = iommu_attach_group_handle(domain->domain, group, handle);
 	mutex_unlock(&ioas->lock);
 	return ret;
+}
+
+static void fq_describe_mapping(const struct fq_mapping *mapping,
+				struct faultq_mapping_entry *entry)
+{
+	entry->iova = mapping->node.start;
+	entry->length = fq_mapping_size(mapping);
+	entry->user_address = mapping->address;
+	entry->flags = mapping->flags;
+}
+
+/**
+ * fq_ioas_list_mappings() - list the mappings, by IOVA
+ * @ioas: the address space
+ * @entries: where they go, zeroed
+ * @room: how many fit
+ *
+ * Return: how many there are, which may be more.
+ */
+unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct faultq_mapping_entry *entries,
+				   unsigned int room)
+{
+	struct fq_mapping *mapping;
+	unsigned int count;
+
+	mutex_lock(&ioas->lock);
+	count = ioas->nr_mappings;
+	mapping = room ? fq_first_mapping(ioas, 0, ULONG_MAX) : NULL;
+	for (; mapping && room; mapping = fq_next_mapping(mapping, 0, ULONG_MAX)) {
+		if (!mapping->live)
+			continue;
+		fq_describe_mapping(mapping, entries++);
+		room--;
+	}
+	mutex_unlock(&ioas->lock);
+	return count;
 }

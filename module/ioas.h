@@ -10,23 +10,31 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
-struct fq_domain;
-struct fq_vm;
-struct iommu_attach_handle;
-struct iommu_group;
+#include <linux/faultq.h>
+
+#include "domain.h"
+#include "window.h"
 
 /**
  * struct fq_ioas - an address space
  * @lock: guards everything here; taken for IOMMU work, never for user memory
  * @mappings: interval tree of struct fq_mapping, by IOVA
+ * @nr_mappings: those that are live
+ * @windows: reserved windows
+ * @doorbells: doorbells that are bound
+ * @nr_doorbells: how many
  * @domains: one for each IOMMU instance with attached devices, each with all
- *	mappings
+ *	mappings and doorbells
  * @mapped_bytes: sum of the mappings
  * @pinned_pages: pages pinned for them
  */
 struct fq_ioas {
 	struct mutex lock; /* everything here */
 	struct rb_root_cached mappings;
+	unsigned int nr_mappings;
+	struct fq_windows windows;
+	struct list_head doorbells;
+	unsigned int nr_doorbells;
 	struct list_head domains;
 	u64 mapped_bytes;
 	u64 pinned_pages;
@@ -35,16 +43,29 @@ struct fq_ioas {
 void fq_ioas_init(struct fq_ioas *ioas);
 void fq_ioas_clear(struct fq_ioas *ioas);
 
-int fq_ioas_map(struct fq_ioas *ioas, u64 iova, u64 length, u64 address, u32 flags);
+int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map);
 int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);
 
-struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_vm *vm, struct device *dev,
-				 struct iommu_group *group,
-				 struct iommu_attach_handle *handle);
-void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group);
+bool fq_range_last(u64 start, u64 length, u64 *last);
+int fq_mapping_prot(u32 flags);
+bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long last);
+
+struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_joining *joining,
+				 struct list_head *regions);
+void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
+		    struct list_head *regions);
 void fq_ioas_block(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group);
 int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
 		    struct iommu_attach_handle *handle);
+
+unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct faultq_mapping_entry *entries,
+				   unsigned int room);
+unsigned int fq_ioas_list_windows(struct fq_ioas *ioas, struct faultq_window_entry *entries,
+				  unsigned int room);
+unsigned int fq_ioas_list_ranges(struct fq_ioas *ioas, struct faultq_range_entry *entries,
+				 unsigned int room);
+unsigned int fq_ioas_list_doorbells(struct fq_ioas *ioas, struct faultq_doorbell_entry *entries,
+				    unsigned int room);
 
 #endif

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -49,19 +50,37 @@ struct fq_listing {
 	u32 size;
 };
 
+/* Room for what there is, at most @most; sets @total to how many there are then. */
+static void *fq_gather(const struct fq_listing *listing, u32 most, u32 *room, u32 *total)
+{
+	void *entries;
+
+	*room = min(most, listing->fill(listing->vm, NULL, 0));
+	entries = kvcalloc(*room, listing->size, GFP_KERNEL_ACCOUNT);
+	if (entries)
+		*total = listing->fill(listing->vm, entries, *room);
+	return entries;
+}
+
+/* What has come between counting and listing makes it begin again. */
 static int fq_list(const struct fq_listing *listing, u64 address, u32 *count, u32 entry_size)
 {
-	u32 room, total;
+	u32 room, total = 0;
 	void *entries;
 	int ret;
 
 	if (!fq_entry_size_valid(entry_size, listing->size))
 		return -EINVAL;
-	room = min(*count, listing->fill(listing->vm, NULL, 0));
-	entries = kvcalloc(room, listing->size, GFP_KERNEL_ACCOUNT);
-	if (!entries)
-		return -ENOMEM;
-	total = listing->fill(listing->vm, entries, room);
+	for (;;) {
+		entries = fq_gather(listing, *count, &room, &total);
+		if (!entries)
+			return -ENOMEM;
+		if (total <= room || room == *count)
+			break;
+		kvfree(entries);
+		if (signal_pending(current))
+			return -EINTR;
+	}
 	ret = fq_copy_entries(address, entries, min(room, total), listing->size, entry_size);
 	kvfree(entries);
 	*count = total;
@@ -196,6 +215,23 @@ int fq_look_at(struct fq_vm *vm, u32 id, struct fq_vm **seen)
 	return *seen ? 0 : -ENOENT;
 }
 
+static int fq_list_of_vm(struct fq_vm *vm, struct faultq_list *list,
+			 unsigned int (*fill)(struct fq_vm *vm, void *entries, unsigned int room),
+			 u32 size)
+{
+	struct fq_listing listing = { .fill = fill, .size = size };
+	int ret;
+
+	if (list->flags || list->reserved)
+		return -EINVAL;
+	ret = fq_look_at(vm, list->vm, &listing.vm);
+	if (ret)
+		return ret;
+	ret = fq_list(&listing, list->entries, &list->count, list->entry_size);
+	fq_vm_put(listing.vm);
+	return ret;
+}
+
 static unsigned int fq_fill_devices(struct fq_vm *vm, void *entries, unsigned int room)
 {
 	return fq_device_list(vm, entries, room);
@@ -210,19 +246,75 @@ static unsigned int fq_fill_devices(struct fq_vm *vm, void *entries, unsigned in
  */
 int fq_list_devices(struct fq_vm *vm, struct faultq_list *list)
 {
-	struct fq_listing listing = {
-		.fill = fq_fill_devices, .size = sizeof(struct faultq_device_entry),
-	};
-	int ret;
+	return fq_list_of_vm(vm, list, fq_fill_devices, sizeof(struct faultq_device_entry));
+}
 
-	if (list->flags || list->reserved)
-		return -EINVAL;
-	ret = fq_look_at(vm, list->vm, &listing.vm);
-	if (ret)
-		return ret;
-	ret = fq_list(&listing, list->entries, &list->count, list->entry_size);
-	fq_vm_put(listing.vm);
-	return ret;
+static unsigned int fq_fill_mappings(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_ioas_list_mappings(&vm->ioas, entries, room);
+}
+
+/**
+ * fq_list_mappings() - list the mappings of a VM
+ * @vm: the caller's
+ * @list: MAPPINGS' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_mappings(struct fq_vm *vm, struct faultq_list *list)
+{
+	return fq_list_of_vm(vm, list, fq_fill_mappings, sizeof(struct faultq_mapping_entry));
+}
+
+static unsigned int fq_fill_windows(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_ioas_list_windows(&vm->ioas, entries, room);
+}
+
+/**
+ * fq_list_windows() - list the windows of a VM
+ * @vm: the caller's
+ * @list: WINDOW_LIST' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_windows(struct fq_vm *vm, struct faultq_list *list)
+{
+	return fq_list_of_vm(vm, list, fq_fill_windows, sizeof(struct faultq_window_entry));
+}
+
+static unsigned int fq_fill_ranges(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_ioas_list_ranges(&vm->ioas, entries, room);
+}
+
+/**
+ * fq_list_ranges() - list where a VM can map
+ * @vm: the caller's
+ * @list: IOVA_RANGES' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_ranges(struct fq_vm *vm, struct faultq_list *list)
+{
+	return fq_list_of_vm(vm, list, fq_fill_ranges, sizeof(struct faultq_range_entry));
+}
+
+static unsigned int fq_fill_doorbells(struct fq_vm *vm, void *entries, unsigned int room)
+{
+	return fq_ioas_list_doorbells(&vm->ioas, entries, room);
+}
+
+/**
+ * fq_list_doorbells() - list the doorbells of a VM
+ * @vm: the caller's
+ * @list: DOORBELLS' argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_list_doorbells(struct fq_vm *vm, struct faultq_list *list)
+{
+	return fq_list_of_vm(vm, list, fq_fill_doorbells, sizeof(struct faultq_doorbell_entry));
 }
 
 /* The records of a group as the ring had them. */

@@ -8,6 +8,7 @@
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/iova.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -21,11 +22,13 @@
 #include "answer.h"
 #include "compat/compat.h"
 #include "device.h"
+#include "doorbell.h"
 #include "held.h"
 #include "ioas.h"
 #include "lists.h"
 #include "share.h"
 #include "vm.h"
+#include "window.h"
 
 /* Arguments of ioctls, in kernel memory. */
 union fq_argument {
@@ -46,6 +49,8 @@ union fq_argument {
 	struct faultq_enable enable;
 	struct faultq_share share;
 	struct faultq_list list;
+	struct faultq_window window;
+	struct faultq_window_del window_del;
 };
 
 static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
@@ -60,7 +65,9 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 			    FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER |
 			    FAULTQ_FEATURE_QUOTA | FAULTQ_FEATURE_DEADLINE |
 			    FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
-			    FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS,
+			    FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS |
+			    FAULTQ_FEATURE_WINDOWS | FAULTQ_FEATURE_DOORBELLS |
+			    (FQ_COMPAT_MSI_AND_FAULTS ? FAULTQ_FEATURE_MSI_FAULTS : 0),
 		.kinds = fq_source_kinds(),
 		.record_size = sizeof(struct faultq_record),
 		.max_slots = FQ_MAX_SLOTS,
@@ -68,6 +75,8 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 		.max_entries = FQ_MAX_ENTRIES,
 		.max_group = FQ_MAX_GROUP,
 		.max_devices = FQ_MAX_DEVICES,
+		.max_windows = FQ_MAX_WINDOWS,
+		.max_doorbells = FQ_MAX_DOORBELLS,
 	};
 	return 0;
 }
@@ -152,7 +161,7 @@ static int fq_map(struct fq_vm *vm, union fq_argument *argument)
 		return -EINVAL;
 	if (answer && !fq_vm_ring(vm))
 		return -ENXIO;
-	ret = fq_ioas_map(&vm->ioas, map->iova, map->length, map->user_address, map->flags);
+	ret = fq_ioas_map(&vm->ioas, map);
 	if (!ret)
 		map->answer_result = answer ? fq_vm_answer(vm, map->cookie, FAULTQ_SUCCESS) : 0;
 	return ret;
@@ -235,6 +244,38 @@ static int fq_devices(struct fq_vm *vm, union fq_argument *argument)
 	return fq_list_devices(vm, &argument->list);
 }
 
+static int fq_window_add_call(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_window_add(&vm->ioas, &argument->window);
+}
+
+static int fq_window_del_call(struct fq_vm *vm, union fq_argument *argument)
+{
+	if (argument->window_del.flags || argument->window_del.reserved)
+		return -EINVAL;
+	return fq_window_del(&vm->ioas, argument->window_del.id);
+}
+
+static int fq_window_list(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_windows(vm, &argument->list);
+}
+
+static int fq_iova_ranges(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_ranges(vm, &argument->list);
+}
+
+static int fq_mappings(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_mappings(vm, &argument->list);
+}
+
+static int fq_doorbells(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_list_doorbells(vm, &argument->list);
+}
+
 static int fq_held(struct fq_vm *vm, union fq_argument *argument)
 {
 	return fq_list_held(&argument->held);
@@ -292,6 +333,12 @@ static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_INSTANCES, fq_instances, faultq_list, reserved, true),
 	FQ_IOCTL(FAULTQ_VMS, fq_vms, faultq_list, reserved, true),
 	FQ_IOCTL(FAULTQ_DEVICES, fq_devices, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_WINDOW_ADD, fq_window_add_call, faultq_window, reserved, false),
+	FQ_IOCTL(FAULTQ_WINDOW_DEL, fq_window_del_call, faultq_window_del, reserved, false),
+	FQ_IOCTL(FAULTQ_WINDOW_LIST, fq_window_list, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_IOVA_RANGES, fq_iova_ranges, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_MAPPINGS, fq_mappings, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_DOORBELLS, fq_doorbells, faultq_list, reserved, true),
 };
 
 static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
@@ -402,9 +449,12 @@ static int __init fq_init(void)
 {
 	int ret;
 
-	ret = fq_vm_init_all();
+	ret = iova_cache_get();
 	if (ret)
 		return ret;
+	ret = fq_vm_init_all();
+	if (ret)
+		goto put_cache;
 	ret = fq_device_init();
 	if (ret)
 		goto exit_vm;
@@ -422,6 +472,8 @@ exit_device:
 	fq_device_exit();
 exit_vm:
 	fq_vm_exit_all();
+put_cache:
+	iova_cache_put();
 	return ret;
 }
 
@@ -432,6 +484,7 @@ static void __exit fq_exit(void)
 	fq_device_exit();
 	fq_vm_exit_all();
 	fq_share_exit();
+	iova_cache_put();
 	/* Devices that are being freed by RCU need no code of this module, VMs neither. */
 }
 

@@ -20,6 +20,7 @@ int cmd_limits(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_pager(int argc, char **argv);
 int cmd_release(int argc, char **argv);
+int cmd_show(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 

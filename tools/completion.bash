@@ -18,7 +18,7 @@ _faultq() {
 	local command=${COMP_WORDS[1]}
 
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "info stats top limits monitor pager held release" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "info stats top limits show monitor pager held release" -- "$word")
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(faultq "$command" --help 2>/dev/null |
 			grep -o -- '--[a-z-]*')" -- "$word")

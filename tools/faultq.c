@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "stats", "faultq stats", cmd_stats },
 	{ "top", "faultq top", cmd_top },
 	{ "limits", "faultq limits", cmd_limits },
+	{ "show", "faultq show", cmd_show },
 	{ "monitor", "faultq monitor", cmd_monitor },
 	{ "pager", "faultq pager", cmd_pager },
 	{ "held", "faultq held", cmd_held },
@@ -39,6 +40,7 @@ static const char doc[] =
 	"  stats     counters of the VMs that are running, and held devices\n"
 	"  top       VMs, devices and IOMMU instances, live\n"
 	"  limits    what VMs share of IOMMU instances\n"
+	"  show      the address space of VMs\n"
 	"  held      list devices that could not be given back safely\n"
 	"  release   let a held device go\n"
 	"\v"

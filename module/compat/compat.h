@@ -47,6 +47,13 @@ static inline void iommu_detach_group_handle(struct iommu_domain *domain,
 static inline void iopf_group_dequeue(struct iopf_group *group) {}
 #endif
 
+/* Whether a domain can have both, an MSI cookie and a fault handler. */
+#ifdef FQ_HAVE_ONE_COOKIE
+#define FQ_COMPAT_MSI_AND_FAULTS false
+#else
+#define FQ_COMPAT_MSI_AND_FAULTS true
+#endif
+
 #ifndef FQ_HAVE_MAP_GFP
 #define iommu_map(domain, iova, paddr, size, prot, gfp) \
 	iommu_map(domain, iova, paddr, size, prot)

@@ -43,6 +43,14 @@ int probe(struct device *dev)
 }
 #endif
 
+#ifdef PROBE_ONE_COOKIE
+/* 6.15: a domain has one cookie; of several kinds, the fault handler's is one. */
+int probe(struct iommu_domain *domain)
+{
+	return domain->cookie_type == IOMMU_COOKIE_FAULT_HANDLER;
+}
+#endif
+
 #ifdef PROBE_PAGING_DOMAIN_ALLOC
 /* 6.11: a domain is for a device, not for a bus, and comes with an error code. */
 struct iommu_domain *probe(struct device *dev)

@@ -17,7 +17,7 @@
 #define AT(type, member, offset) \
 	_Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 
-SIZE(faultq_info, 48);
+SIZE(faultq_info, 56);
 AT(faultq_info, flags, 4);
 AT(faultq_info, features, 8);
 AT(faultq_info, kinds, 16);
@@ -28,6 +28,8 @@ AT(faultq_info, max_entries, 32);
 AT(faultq_info, max_group, 36);
 AT(faultq_info, max_devices, 40);
 AT(faultq_info, reserved, 44);
+AT(faultq_info, max_windows, 48);
+AT(faultq_info, max_doorbells, 52);
 
 SIZE(faultq_queue, 64);
 AT(faultq_queue, flags, 4);
@@ -237,7 +239,47 @@ AT(faultq_device_entry, state, 140);
 AT(faultq_device_entry, outstanding, 144);
 AT(faultq_device_entry, max_outstanding, 148);
 
-_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_DEVICES == 0xfa11, "numbers");
+SIZE(faultq_window, 40);
+AT(faultq_window, flags, 4);
+AT(faultq_window, iova, 8);
+AT(faultq_window, length, 16);
+AT(faultq_window, type, 24);
+AT(faultq_window, prot, 28);
+AT(faultq_window, id, 32);
+AT(faultq_window, reserved, 36);
+
+SIZE(faultq_window_del, 16);
+AT(faultq_window_del, flags, 4);
+AT(faultq_window_del, id, 8);
+AT(faultq_window_del, reserved, 12);
+
+SIZE(faultq_window_entry, 40);
+AT(faultq_window_entry, iova, 0);
+AT(faultq_window_entry, length, 8);
+AT(faultq_window_entry, id, 16);
+AT(faultq_window_entry, type, 20);
+AT(faultq_window_entry, prot, 24);
+AT(faultq_window_entry, groups, 28);
+AT(faultq_window_entry, used, 32);
+AT(faultq_window_entry, reserved, 36);
+
+SIZE(faultq_range_entry, 16);
+AT(faultq_range_entry, first, 0);
+AT(faultq_range_entry, last, 8);
+
+SIZE(faultq_mapping_entry, 32);
+AT(faultq_mapping_entry, iova, 0);
+AT(faultq_mapping_entry, length, 8);
+AT(faultq_mapping_entry, user_address, 16);
+AT(faultq_mapping_entry, flags, 24);
+AT(faultq_mapping_entry, reserved, 28);
+
+SIZE(faultq_doorbell_entry, 16);
+AT(faultq_doorbell_entry, iova, 0);
+AT(faultq_doorbell_entry, window, 8);
+AT(faultq_doorbell_entry, users, 12);
+
+_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_DOORBELLS == 0xfa17, "numbers");
 
 static void info_tells_the_limits(void **state)
 {
@@ -256,6 +298,8 @@ static void info_tells_the_limits(void **state)
 	assert_int_equal(info.max_group, 32);
 	assert_true(info.max_devices >= 1);
 	assert_int_equal(info.reserved, 0);
+	assert_true(info.max_windows >= 1);
+	assert_true(info.max_doorbells >= 1);
 	close(vm);
 }
 
@@ -265,7 +309,8 @@ static void info_tells_features_and_kinds(void **state)
 				  FAULTQ_FEATURE_MAP | FAULTQ_FEATURE_MAP_ANSWER |
 				  FAULTQ_FEATURE_QUOTA | FAULTQ_FEATURE_DEADLINE |
 				  FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
-				  FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS;
+				  FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS |
+				  FAULTQ_FEATURE_WINDOWS | FAULTQ_FEATURE_DOORBELLS;
 	struct faultq_info info = { .size = sizeof(info) };
 	int vm = abi_open();
 

@@ -145,7 +145,8 @@ static void compare(const char *what, uint64_t (*time_of)(struct faultq *, const
 	       OWN, alone, beside, OTHERS);
 	/*
 	 * Equal on a stock kernel, but for an instruction here and there. A debugging kernel's own
-	 * bookkeeping grows with all objects there are; a walk over them would be hundreds of times.
+	 * bookkeeping grows with all objects there are; a walk over them would be hundreds of
+	 * times as much.
 	 */
 	assert_true(beside <= alone * 2);
 	faultq_close(fq);

@@ -389,6 +389,36 @@ static void monitor_prints_events(void **state)
 	assert_not_printed("unknown");
 }
 
+static void show_prints_the_address_space(void **state)
+{
+	struct rig *rig = *state;
+	char *memory = pages_new(4);
+	uint32_t id;
+
+	assert_int_equal(faultq_window_add(rig->fq, IOVA + 16 * PAGE, 16 * PAGE, FAULTQ_WINDOW_MSI,
+					   FAULTQ_MAP_WRITE, &id), 0);
+	assert_int_equal(faultq_map(rig->fq, IOVA, memory, 4 * PAGE, FAULTQ_MAP_READ), 0);
+	assert_int_equal(run("faultq show 2>&1"), 0);
+	assert_printed("  0x0000000000000000-0x0000000000ffffff  free     16 MiB\n");
+	assert_printed("  0x0000000001000000-0x0000000001003fff  mapped   16 KiB, r, of %p\n",
+		       (void *)memory);
+	assert_printed("  0x0000000001004000-0x000000000100ffff  free     48 KiB\n");
+	assert_printed("  0x0000000001010000-0x000000000101ffff  window   64 KiB, msi, id %u, w\n",
+		       id);
+	assert_printed("  0x0000000001020000-0x0000ffffffffffff  free ");
+
+	fcntl(faultq_fd(rig->fq), F_SETFD, 0);
+	assert_int_equal(run("faultq show --json --fd %d 2>&1", faultq_fd(rig->fq)), 0);
+	assert_printed("{\"mappings\":[{\"iova\":\"0x1000000\",\"length\":\"0x4000\"");
+	assert_printed("\"type\":\"msi\",\"access\":\"w\",\"id\":%u,\"groups\":0", id);
+	assert_printed("\"doorbells\":[]");
+	assert_printed("\"holes\":[{\"first\":\"0x0\",\"last\":\"0xffffff\"}");
+	assert_int_equal(run("faultq show --vm 999999 2>&1"), 1);
+	assert_printed("there is no such VM");
+	assert_int_equal(faultq_unmap(rig->fq, 0, ~0ULL, NULL), 0);
+	pages_free(memory, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +432,7 @@ int main(void)
 		RIG_TEST(a_killed_pager_is_followed_by_another),
 		RIG_TEST(a_pager_answers_what_another_has_consumed),
 		RIG_TEST(monitor_prints_events),
+		RIG_TEST(show_prints_the_address_space),
 	};
 
 	return tap_run_request_group(tests, NULL, NULL);

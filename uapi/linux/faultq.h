@@ -133,6 +133,8 @@ enum faultq_kind {
  * @max_group: out: most page requests in one group; longer ones are terminated
  * @max_devices: out: most devices that can be attached to one VM
  * @reserved: out: 0
+ * @max_windows: out: most windows that can be added to one VM
+ * @max_doorbells: out: most doorbells that can be bound in one VM
  *
  * No errors but the common ones.
  */
@@ -151,6 +153,13 @@ struct faultq_info {
 #define FAULTQ_FEATURE_ENABLE		(1ULL << 8)	/* ENABLE */
 #define FAULTQ_FEATURE_TAKEOVER		(1ULL << 9)	/* PENDING, FAULTQ_QUEUE_TAKEOVER */
 #define FAULTQ_FEATURE_LISTS		(1ULL << 10)	/* VMS, DEVICES, INSTANCES */
+#define FAULTQ_FEATURE_WINDOWS		(1ULL << 11)	/* WINDOW_*, IOVA_RANGES, MAPPINGS */
+#define FAULTQ_FEATURE_DOORBELLS	(1ULL << 12)	/* DOORBELLS, FAULTQ_WINDOW_MSI */
+/*
+ * a device whose MSI doorbells the kernel maps itself can have FAULTQ_KIND_DOMAIN_FAULT all
+ * the same
+ */
+#define FAULTQ_FEATURE_MSI_FAULTS	(1ULL << 13)
 	__u32 kinds;
 	__u32 record_size;
 	__u32 max_slots;
@@ -159,6 +168,8 @@ struct faultq_info {
 	__u32 max_group;
 	__u32 max_devices;
 	__u32 reserved;
+	__u32 max_windows;
+	__u32 max_doorbells;
 };
 
 #define FAULTQ_GET_INFO		_IO(FAULTQ_IOC_TYPE, 0x00)
@@ -378,7 +389,8 @@ struct faultq_record {
  * driver or another owner, its page requests go to somebody else, or it is held (see
  * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
  * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
- * refuses the device, or a mapping lies outside what its IOMMU can address.
+ * refuses the device, or a mapping lies outside what its IOMMU can address. EEXIST a window
+ * that comes with the device (see WINDOW_LIST) meets a mapping or a window.
  */
 struct faultq_attach {
 	__u32 size;
@@ -494,10 +506,11 @@ struct faultq_respond {
  * call on kernels before 6.2.
  *
  * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
- * FAULTQ_MAP_ANSWER, or outside what the IOMMU can address. EEXIST the range overlaps a
- * mapping, or one that another thread is making. EFAULT no memory there, not writable
- * (FAULTQ_MAP_WRITE), or memory that cannot be pinned. ENOMEM over RLIMIT_MEMLOCK, or
- * out of memory. EINTR a signal came. ENXIO FAULTQ_MAP_ANSWER, and there is no queue.
+ * FAULTQ_MAP_ANSWER, outside what the IOMMU can address, or permissions that it does not
+ * have. EEXIST the range overlaps a mapping, or one that another thread is making, or a
+ * window. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or memory that cannot
+ * be pinned. ENOMEM over RLIMIT_MEMLOCK, or out of memory. EINTR a signal came. ENXIO
+ * FAULTQ_MAP_ANSWER, and there is no queue.
  */
 struct faultq_map {
 	__u32 size;
@@ -526,8 +539,9 @@ struct faultq_map {
  *
  * Takes ranges that cover whole mappings; holes are fine, and a range without
  * any mapping gives 0 and @unmapped 0. @iova 0 with @length ~0 is the whole
- * address space. When the call returns, no device reaches the memory. A MAP that
- * is still at work in another thread is not a mapping yet.
+ * address space. Windows, and what is bound in them, stay. When the call returns, no
+ * device reaches the memory. A MAP that is still at work in another thread is not a
+ * mapping yet.
  *
  * Errors: EINVAL not aligned, zero, wrapping, or the range cuts a mapping: then
  * nothing is removed.
@@ -871,19 +885,24 @@ struct faultq_share {
 #define FAULTQ_SHARE		_IO(FAULTQ_IOC_TYPE, 0x0E)
 
 /**
- * struct faultq_list - INSTANCES, VMS, DEVICES: what there is
+ * struct faultq_list - INSTANCES, VMS, DEVICES and others: what there is
  * @size: sizeof(struct faultq_list)
  * @flags: must be 0
  * @entries: address of an array of the call's entries
  * @count: in: room in the array; out: how many there are, which may be more
  * @entry_size: sizeof() the entries; larger entries get a zero tail
- * @vm: DEVICES: id of another VM, from VMS, or 0 for the caller's; else 0
+ * @vm: id of another VM, from VMS, or 0 for the caller's; 0 for INSTANCES and VMS
  * @reserved: must be 0
  *
  * INSTANCES: struct faultq_share of each IOMMU instance that was set or at which a VM has
  * a guarantee, with @size and @flags 0; for everybody. VMS: struct faultq_vm_entry of each
- * VM; needs CAP_SYS_ADMIN. DEVICES: struct faultq_device_entry of each attached device of a
- * VM; needs CAP_SYS_ADMIN for another VM than the caller's.
+ * VM; needs CAP_SYS_ADMIN. The others are about one VM, and need CAP_SYS_ADMIN for another
+ * than the caller's: DEVICES: struct faultq_device_entry of each attached device;
+ * WINDOW_LIST: struct faultq_window_entry of each window; IOVA_RANGES: struct
+ * faultq_range_entry of each range that all attached devices can address and no window
+ * reserves; MAPPINGS: struct faultq_mapping_entry of each mapping; DOORBELLS: struct
+ * faultq_doorbell_entry of each doorbell that is bound. Windows, ranges and mappings come in
+ * the order of their IOVAs.
  *
  * Errors: EPERM without the capability. ENOENT no such VM. EINVAL @entry_size is less than
  * that of the structure, or more than a page, or @vm is not 0 where it must be.
@@ -949,5 +968,143 @@ struct faultq_device_entry {
 	__u32 outstanding;
 	__u32 max_outstanding;
 };
+
+/* What a window is for. */
+enum faultq_window_type {
+	/* nothing may be mapped there */
+	FAULTQ_WINDOW_RESERVED		= 1,
+	/* doorbells that kernel modules bind there for this VM's devices */
+	FAULTQ_WINDOW_MSI		= 2,
+	/* doorbells that the kernel binds there itself for devices' interrupts */
+	FAULTQ_WINDOW_SW_MSI		= 3,
+	/* the IOMMU takes writes for interrupts; only from devices */
+	FAULTQ_WINDOW_HW_MSI		= 4,
+	/* firmware has the device use it as it is; only from devices */
+	FAULTQ_WINDOW_DIRECT		= 5,
+	/* the same, but the device can do without: it keeps nothing off; only from devices */
+	FAULTQ_WINDOW_DIRECT_RELAXABLE	= 6,
+};
+
+/**
+ * struct faultq_window - WINDOW_ADD: reserve a range of IOVAs
+ * @size: sizeof(struct faultq_window)
+ * @flags: must be 0
+ * @iova: first I/O virtual address, page-aligned
+ * @length: bytes, not 0, page-aligned
+ * @type: FAULTQ_WINDOW_RESERVED, _MSI or _SW_MSI
+ * @prot: FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do with the
+ *	doorbells in it, at least one; else 0
+ * @id: out: names it for WINDOW_DEL; ids are never reused in a VM
+ * @reserved: must be 0
+ *
+ * At any time, with devices at work. Nothing can be mapped in a window. The window need not
+ * lie in what devices can address. There can be any number of windows for doorbells; those
+ * of the kernel itself have one, and one that is added takes the place of the one that
+ * devices come with; it must be added before the first such device is attached.
+ *
+ * Errors: EINVAL not aligned, zero or wrapping, a @type that cannot be added, or a @prot that
+ * does not go with it. EEXIST it overlaps a mapping, one that another thread is making, or a
+ * window; or it would be the second FAULTQ_WINDOW_SW_MSI. EBUSY FAULTQ_WINDOW_SW_MSI, and
+ * attached devices use another one. ENOSPC max_windows are there.
+ */
+struct faultq_window {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__u32 type;
+	__u32 prot;
+	__u32 id;
+	__u32 reserved;
+};
+
+#define FAULTQ_WINDOW_ADD	_IO(FAULTQ_IOC_TYPE, 0x12)
+
+/**
+ * struct faultq_window_del - WINDOW_DEL: remove a window
+ * @size: sizeof(struct faultq_window_del)
+ * @flags: must be 0
+ * @id: from WINDOW_ADD
+ * @reserved: must be 0
+ *
+ * Other windows, and what is bound in them, go on.
+ *
+ * Errors: ENOENT no such id; windows of devices have none. EBUSY doorbells are bound in it.
+ */
+struct faultq_window_del {
+	__u32 size;
+	__u32 flags;
+	__u32 id;
+	__u32 reserved;
+};
+
+#define FAULTQ_WINDOW_DEL	_IO(FAULTQ_IOC_TYPE, 0x13)
+
+/**
+ * struct faultq_window_entry - a window, in WINDOW_LIST
+ * @iova: first I/O virtual address
+ * @length: bytes
+ * @id: from WINDOW_ADD, or 0: it comes with devices and goes with them
+ * @type: enum faultq_window_type
+ * @prot: FAULTQ_MAP_* bits
+ * @groups: attached IOMMU groups that it comes with
+ * @used: doorbells that are bound in it
+ * @reserved: 0
+ *
+ * Ranges of windows that come with devices may overlap each other.
+ */
+struct faultq_window_entry {
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__u32 id;
+	__u32 type;
+	__u32 prot;
+	__u32 groups;
+	__u32 used;
+	__u32 reserved;
+};
+
+/**
+ * struct faultq_range_entry - a range that can be mapped, in IOVA_RANGES
+ * @first: first I/O virtual address
+ * @last: last I/O virtual address
+ */
+struct faultq_range_entry {
+	__aligned_u64 first;
+	__aligned_u64 last;
+};
+
+/**
+ * struct faultq_mapping_entry - a mapping, in MAPPINGS
+ * @iova: first I/O virtual address
+ * @length: bytes
+ * @user_address: as given to MAP, in the process that called it
+ * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC
+ * @reserved: 0
+ */
+struct faultq_mapping_entry {
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 user_address;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct faultq_doorbell_entry - a doorbell that is bound, in DOORBELLS
+ * @iova: I/O virtual address of its page
+ * @window: id of the window it is in
+ * @users: uses that devices make of it
+ */
+struct faultq_doorbell_entry {
+	__aligned_u64 iova;
+	__u32 window;
+	__u32 users;
+};
+
+#define FAULTQ_WINDOW_LIST	_IO(FAULTQ_IOC_TYPE, 0x14)
+#define FAULTQ_IOVA_RANGES	_IO(FAULTQ_IOC_TYPE, 0x15)
+#define FAULTQ_MAPPINGS		_IO(FAULTQ_IOC_TYPE, 0x16)
+#define FAULTQ_DOORBELLS	_IO(FAULTQ_IOC_TYPE, 0x17)
 
 #endif /* _UAPI_LINUX_FAULTQ_H */

@@ -285,4 +285,87 @@ struct mock_iommu_state {
 
 #define MOCK_IOMMU_STATE	_IO(MOCK_IOMMU_IOC_TYPE, 0x86)
 
+/* How an access of SCAN or MSI_SEND went. */
+enum mock_iommu_access_status {
+	MOCK_IOMMU_ACCESS_DONE		= 0,
+	MOCK_IOMMU_ACCESS_MISS		= 1,	/* no translation */
+	MOCK_IOMMU_ACCESS_DENIED	= 2,	/* one without the permission */
+	MOCK_IOMMU_ACCESS_NO_MEMORY	= 3,	/* it leads to something that is not RAM */
+	MOCK_IOMMU_ACCESS_BLOCKED	= 4,	/* blocking domain */
+	MOCK_IOMMU_ACCESS_IDENTITY	= 5,	/* identity domain */
+};
+
+/**
+ * struct mock_iommu_scan_page - one page of SCAN
+ * @value: MOCK_IOMMU_READ: out: the first 8 bytes; MOCK_IOMMU_WRITE: what to write there
+ * @status: out: enum mock_iommu_access_status
+ * @reserved: 0
+ */
+struct mock_iommu_scan_page {
+	__aligned_u64 value;
+	__u32 status;
+	__u32 reserved;
+};
+
+/**
+ * struct mock_iommu_scan - SCAN: access the beginning of each page of a range
+ * @size: sizeof(struct mock_iommu_scan)
+ * @flags: MOCK_IOMMU_READ or MOCK_IOMMU_WRITE
+ * @iova: first page, page-aligned
+ * @pages: address of an array of struct mock_iommu_scan_page
+ * @count: how many, 1 to MOCK_IOMMU_SCAN_MAX
+ * @reserved: must be 0
+ *
+ * Through the device's page table and IOTLB, as the engine does it, but nothing faults:
+ * what cannot be reached is told.
+ */
+struct mock_iommu_scan {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 iova;
+	__aligned_u64 pages;
+	__u32 count;
+	__u32 reserved;
+};
+
+#define MOCK_IOMMU_SCAN_MAX	256
+
+#define MOCK_IOMMU_SCAN		_IO(MOCK_IOMMU_IOC_TYPE, 0x87)
+
+/* Interrupt controllers of the mock, each with a doorbell in a page of its own. */
+#define MOCK_IOMMU_CONTROLLERS	8
+
+/**
+ * struct mock_iommu_msi - MSI_BIND, MSI_UNBIND, MSI_SEND, MSI_READ: interrupts by message
+ * @size: sizeof(struct mock_iommu_msi)
+ * @flags: must be 0
+ * @controller: which, less than MOCK_IOMMU_CONTROLLERS
+ * @data: MSI_SEND: the message, not 0; MSI_READ: out: the last one that arrived, by
+ *	whatever device, or 0; reading takes it
+ * @iova: MSI_BIND: out: where the device reaches the doorbell
+ * @status: MSI_SEND: out: enum mock_iommu_access_status
+ * @reserved: must be 0
+ *
+ * MSI_BIND lets iommu_faultq bind the doorbell for the device, which must be attached to a
+ * VM; several times are counted, and MSI_UNBIND undoes one. MSI_SEND writes the message as
+ * the device does it, through its page table, to where the doorbell was bound last.
+ *
+ * Errors: EINVAL @controller or @data. EOPNOTSUPP iommu_faultq is not loaded. ENXIO MSI_SEND,
+ * and nothing was ever bound. MSI_BIND: those of faultq_doorbell_get().
+ */
+struct mock_iommu_msi {
+	__u32 size;
+	__u32 flags;
+	__u32 controller;
+	__u32 data;
+	__aligned_u64 iova;
+	__u32 status;
+	__u32 reserved;
+};
+
+#define MOCK_IOMMU_MSI_BIND	_IO(MOCK_IOMMU_IOC_TYPE, 0x88)
+#define MOCK_IOMMU_MSI_UNBIND	_IO(MOCK_IOMMU_IOC_TYPE, 0x89)
+#define MOCK_IOMMU_MSI_SEND	_IO(MOCK_IOMMU_IOC_TYPE, 0x8a)
+#define MOCK_IOMMU_MSI_READ	_IO(MOCK_IOMMU_IOC_TYPE, 0x8b)
+
 #endif /* _UAPI_LINUX_MOCK_IOMMU_H */

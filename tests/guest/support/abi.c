@@ -179,13 +179,53 @@ static void sample_devices(void *argument)
 	sample_list(argument, sizeof(struct faultq_device_entry));
 }
 
+static void sample_windows(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_window_entry));
+}
+
+static void sample_ranges(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_range_entry));
+}
+
+static void sample_mappings(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_mapping_entry));
+}
+
+static void sample_doorbells(void *argument)
+{
+	sample_list(argument, sizeof(struct faultq_doorbell_entry));
+}
+
+static void sample_window_add(void *argument)
+{
+	struct faultq_window *window = argument;
+
+	*window = (struct faultq_window){
+		.size = sizeof(*window),
+		.iova = 0x800000,
+		.length = ABI_PAGE,
+		.type = FAULTQ_WINDOW_RESERVED,
+	};
+}
+
+static void sample_window_del(void *argument)
+{
+	struct faultq_window_del *window = argument;
+
+	*window = (struct faultq_window_del){ .size = sizeof(*window), .id = 7 };
+}
+
 /* Offsets are those that abi_layout.c asserts. */
 const struct abi_call abi_calls[] = {
 	{
 		.name = "GET_INFO",
 		.command = FAULTQ_GET_INFO,
 		.size = sizeof(struct faultq_info),
-		.out = { 8, 48 },
+		.first_size = 48,
+		.out = { 8, 56 },
 		.when_stopped = true,
 		.sample = sample_info,
 	}, {
@@ -315,6 +355,48 @@ const struct abi_call abi_calls[] = {
 		.reserved = 28,
 		.when_stopped = true,
 		.sample = sample_devices,
+	}, {
+		.name = "WINDOW_ADD",
+		.command = FAULTQ_WINDOW_ADD,
+		.size = sizeof(struct faultq_window),
+		.reserved = 36,
+		.out = { 32, 36 },
+		.sample = sample_window_add,
+	}, {
+		.name = "WINDOW_DEL",
+		.command = FAULTQ_WINDOW_DEL,
+		.size = sizeof(struct faultq_window_del),
+		.reserved = 12,
+		.result = -ENOENT,
+		.sample = sample_window_del,
+	}, {
+		.name = "WINDOW_LIST",
+		.command = FAULTQ_WINDOW_LIST,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_windows,
+	}, {
+		.name = "IOVA_RANGES",
+		.command = FAULTQ_IOVA_RANGES,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_ranges,
+	}, {
+		.name = "MAPPINGS",
+		.command = FAULTQ_MAPPINGS,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_mappings,
+	}, {
+		.name = "DOORBELLS",
+		.command = FAULTQ_DOORBELLS,
+		.size = sizeof(struct faultq_list),
+		.reserved = 28,
+		.when_stopped = true,
+		.sample = sample_doorbells,
 	},
 	{}
 };

@@ -301,9 +301,21 @@ struct faultq *vm_open(uint32_t slots, uint32_t entries, uint32_t flags)
  */
 uint32_t vm_attach(struct faultq *fq, const struct device *device)
 {
+	return vm_attach_name(fq, device->platform);
+}
+
+/**
+ * vm_attach_name() - attach any device
+ * @fq: to this VM
+ * @name: as ATTACH takes it
+ *
+ * Return: its id.
+ */
+uint32_t vm_attach_name(struct faultq *fq, const char *name)
+{
 	struct faultq_attach attach;
 
-	assert_int_equal(faultq_attach(fq, device->platform, &attach), 0);
+	assert_int_equal(faultq_attach(fq, name, &attach), 0);
 	assert_int_not_equal(attach.device, 0);
 	return attach.device;
 }

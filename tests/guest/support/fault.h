@@ -99,6 +99,7 @@ void assert_no_response(const struct device *device);
 /* VMs. */
 struct faultq *vm_open(uint32_t slots, uint32_t entries, uint32_t flags);
 uint32_t vm_attach(struct faultq *fq, const struct device *device);
+uint32_t vm_attach_name(struct faultq *fq, const char *name);
 void vm_detach(struct faultq *fq, uint32_t id);
 struct faultq_stats vm_stats(struct faultq *fq, uint32_t id);
 unsigned int take_group(struct faultq *fq, struct faultq_record *records);

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's domains of an address space: one page table for the devices of one IOMMU
+ * instance, what is mapped in it, and what it has besides.
+ *
+ * Where the kernel maps the MSI doorbells of a device's interrupts itself (Arm), its domain
+ * has a cookie with a base for them. Some kernels give a domain either that or a fault
+ * handler; then the cookie wins, as without it the device has no interrupts.
+ *
+ * The lock of the address space guards everything here.
+ */
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "domain.h"
+#include "pin.h"
+#include "source.h"
+
+static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
+{
+	bool cookie = domain->cookie != FQ_NO_COOKIE;
+
+	if (!cookie || FQ_COMPAT_MSI_AND_FAULTS)
+		fq_source_watch_domain(domain->domain, vm);
+	if (domain->requests)
+		fq_source_watch_requests(domain->domain);
+	return cookie ? iommu_get_msi_cookie(domain->domain, domain->cookie) : 0;
+}
+
+/**
+ * fq_domain_create() - make an empty domain
+ * @joining: for this group
+ * @requests: for devices that raise page requests
+ *
+ * Return: the domain, or an ERR_PTR().
+ */
+struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool requests)
+{
+	struct fq_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL_ACCOUNT);
+	struct iommu_domain *paging;
+	int ret;
+
+	if (!domain)
+		return ERR_PTR(-ENOMEM);
+	paging = iommu_paging_domain_alloc(joining->dev);
+	if (IS_ERR(paging)) {
+		kfree(domain);
+		return ERR_CAST(paging);
+	}
+	domain->domain = paging;
+	domain->instance = joining->dev->iommu->iommu_dev;
+	domain->requests = requests;
+	domain->cookie = joining->cookie;
+	if (device_iommu_capable(joining->dev, IOMMU_CAP_CACHE_COHERENCY))
+		domain->prot = IOMMU_CACHE;
+	ret = fq_domain_equip(domain, joining->vm);
+	if (ret) {
+		fq_domain_destroy(domain);
+		return ERR_PTR(ret);
+	}
+	return domain;
+}
+
+/**
+ * fq_domain_destroy() - free a domain that no device has
+ * @domain: the domain; nothing is mapped in it
+ */
+void fq_domain_destroy(struct fq_domain *domain)
+{
+	iommu_domain_free(domain->domain);
+	kfree(domain);
+}
+
+/**
+ * fq_domain_suits() - could a group be attached to a domain that is there
+ * @domain: the domain
+ * @joining: the group
+ * @requests: as a device that raises page requests
+ *
+ * Return: whether to try.
+ */
+bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
+		     bool requests)
+{
+	return domain->instance == joining->dev->iommu->iommu_dev &&
+	       domain->requests == requests && domain->cookie == joining->cookie;
+}
+
+static bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
+			   unsigned long last)
+{
+	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
+
+	return iova >= geometry->aperture_start && last <= geometry->aperture_end;
+}
+
+/* Sets @done to the bytes that were mapped, also on error. */
+static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
+			      const struct fq_pin *pin, int prot, size_t *done)
+{
+	const struct fq_run *run;
+	struct fq_run_iter iter;
+	int ret = 0;
+
+	*done = 0;
+	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter)) {
+		size_t size = run->pages << PAGE_SHIFT;
+
+		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn), size,
+				prot | domain->prot, GFP_KERNEL_ACCOUNT);
+		if (ret)
+			break;
+		*done += size;
+		cond_resched();
+	}
+	return ret;
+}
+
+/**
+ * fq_domain_map() - map pinned memory
+ * @domain: the domain
+ * @iova: first address
+ * @last: last address
+ * @pin: the memory
+ * @prot: IOMMU_READ and so on
+ *
+ * Return: 0 or a negative errno: then nothing is mapped.
+ */
+int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long last,
+		  const struct fq_pin *pin, int prot)
+{
+	size_t done;
+	int ret;
+
+	if (!fq_domain_fits(domain, iova, last))
+		return -EINVAL;
+	ret = fq_domain_map_runs(domain, iova, pin, prot, &done);
+	if (ret)
+		fq_domain_unmap(domain, iova, done);
+	return ret;
+}
+
+/**
+ * fq_domain_map_page() - map one page that is no memory of a process
+ * @domain: the domain
+ * @iova: its address, page-aligned
+ * @phys: where it is, page-aligned
+ * @prot: IOMMU_READ and so on
+ *
+ * Return: 0 or a negative errno, which may be the IOMMU driver's.
+ */
+int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot)
+{
+	if (!fq_domain_fits(domain, iova, iova + PAGE_SIZE - 1))
+		return -EINVAL;
+	return iommu_map(domain->domain, iova, phys, PAGE_SIZE, prot, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * fq_domain_unmap() - remove what is mapped in a range
+ * @domain: the domain
+ * @iova: first address
+ * @size: bytes, all of them mapped
+ *
+ * When it returns, no device of the domain reaches what was there.
+ */
+void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size)
+{
+	if (size)
+		WARN_ON_ONCE(iommu_unmap(domain->domain, iova, size) != size);
+}

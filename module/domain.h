@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's domains of an address space; see domain.c.
+ */
+#ifndef FQ_DOMAIN_H
+#define FQ_DOMAIN_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct fq_pin;
+struct fq_vm;
+struct iommu_attach_handle;
+struct iommu_domain;
+struct iommu_group;
+
+/* No base for the kernel's own MSI cookie. */
+#define FQ_NO_COOKIE U64_MAX
+
+/**
+ * struct fq_joining - a group that is being attached
+ * @vm: to this VM
+ * @dev: a device of the group
+ * @group: the group; its DMA ownership is claimed
+ * @handle: names the attachment; stays until the group is detached
+ * @cookie: where the kernel may map the MSI doorbells of the group, or FQ_NO_COOKIE
+ */
+struct fq_joining {
+	struct fq_vm *vm;
+	struct device *dev;
+	struct iommu_group *group;
+	struct iommu_attach_handle *handle;
+	u64 cookie;
+};
+
+/**
+ * struct fq_domain - the page table for the devices of one IOMMU instance
+ * @node: in the address space's domains
+ * @domain: the kernel's domain
+ * @instance: the IOMMU instance
+ * @requests: for devices that raise page requests
+ * @cookie: base of its MSI cookie, or FQ_NO_COOKIE
+ * @prot: added to the prot of every mapping
+ * @users: attached groups
+ */
+struct fq_domain {
+	struct list_head node;
+	struct iommu_domain *domain;
+	struct iommu_device *instance;
+	bool requests;
+	u64 cookie;
+	int prot;
+	unsigned int users;
+};
+
+struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool requests);
+void fq_domain_destroy(struct fq_domain *domain);
+bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
+		     bool requests);
+
+int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long last,
+		  const struct fq_pin *pin, int prot);
+int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot);
+void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size);
+
+#endif
