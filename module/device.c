@@ -195,12 +195,25 @@ static void fq_leave_share(struct fq_device *device)
 	device->member = NULL;
 }
 
+/* What the device's domain does without for the sake of its MSI cookie is not delivered. */
+static void fq_correct_delivery(struct fq_device *device)
+{
+	struct fq_delivery *delivery = &device->delivery;
+
+	if (FQ_COMPAT_MSI_AND_FAULTS || device->attachment->domain->cookie == FQ_NO_COOKIE ||
+	    !(delivery->kinds & FAULTQ_KIND_DOMAIN_FAULT))
+		return;
+	delivery->kinds &= ~FAULTQ_KIND_DOMAIN_FAULT;
+	delivery->no_unrecoverable = FAULTQ_WHY_KERNEL;
+}
+
 /* Nothing arrives before the device has its part of the share. */
 static int fq_source_up(struct fq_device *device)
 {
 	int ret;
 
 	fq_source_probe(device);
+	fq_correct_delivery(device);
 	ret = fq_join_share(device);
 	if (ret)
 		return ret;
