@@ -363,10 +363,27 @@ static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev
 	return PTR_ERR_OR_ZERO(attachment->domain);
 }
 
-/* The group was never attached, or never seen by the VM: nothing to reset. */
 static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
 {
 	struct fq_vm *vm = attachment->vm;
+	int ret;
+
+	ret = fq_attach_domain(attachment, dev);
+	if (ret)
+		return ret;
+	ret = fq_devices_up(attachment);
+	if (ret) {
+		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group,
+			       &attachment->regions);
+		return ret;
+	}
+	list_add_tail(&attachment->node, &vm->attachments);
+	return 0;
+}
+
+/* When it fails the group was never seen by the VM: nothing to reset. */
+static int fq_own_and_attach(struct fq_attachment *attachment, struct device *dev)
+{
 	int ret;
 
 	ret = fq_prepare_give_back(attachment);
@@ -375,17 +392,11 @@ static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
 	ret = fq_claim(attachment);
 	if (ret)
 		goto free;
-	ret = fq_attach_domain(attachment, dev);
+	ret = fq_attach_group(attachment, dev);
 	if (ret)
 		goto release;
-	ret = fq_devices_up(attachment);
-	if (ret)
-		goto detach;
-	list_add_tail(&attachment->node, &vm->attachments);
 	return 0;
 
-detach:
-	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group, &attachment->regions);
 release:
 	iommu_group_release_dma_owner(attachment->group);
 free:
@@ -412,7 +423,7 @@ static int fq_attach_when_added(struct fq_attachment *attachment, struct device 
 {
 	if (!fq_has_dev(attachment, dev) || !iommu_get_domain_for_dev(dev))
 		return -ENODEV;
-	return fq_attach_group(attachment, dev);
+	return fq_own_and_attach(attachment, dev);
 }
 
 static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
@@ -489,10 +500,13 @@ int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach)
 	return ret;
 }
 
-/* All devices of the group are down: give it back. Returns whether it is held. */
+/*
+ * All devices of the group are down: give it back, unless it is somebody else's. Returns
+ * whether it is held.
+ */
 static bool fq_leave(struct fq_attachment *attachment)
 {
-	bool held = fq_give_back(attachment->held);
+	bool held = attachment->held && fq_give_back(attachment->held);
 	struct fq_device *device;
 
 	mutex_lock(&fq_all_lock);
@@ -541,6 +555,59 @@ int fq_device_detach(struct fq_vm *vm, u32 id, bool *held)
 	mutex_unlock(&vm->mutex);
 	return ret;
 }
+
+/* Its device that comes first stands for a group; the group is never empty here. */
+static int fq_attach_foreign(struct fq_attachment *attachment)
+{
+	struct fq_device *first = list_first_entry_or_null(&attachment->devices,
+							   struct fq_device, node);
+
+	return first ? fq_attach_group(attachment, first->dev) : -ENODEV;
+}
+
+/**
+ * fq_group_attach() - attach an IOMMU group that somebody else owns
+ * @vm: to this VM
+ * @group: the group, whose owner is the caller
+ *
+ * Return: 0 or a negative errno as ATTACH gives it.
+ */
+int fq_group_attach(struct fq_vm *vm, struct iommu_group *group)
+{
+	struct fq_attachment *attachment;
+	int ret;
+
+	mutex_lock(&vm->mutex);
+	mutex_lock(&fq_all_lock);
+	attachment = fq_attachment_create(vm, iommu_group_ref_get(group));
+	ret = attachment ? fq_attach_foreign(attachment) : -ENOMEM;
+	if (ret && attachment)
+		fq_attachment_free(attachment);
+	mutex_unlock(&fq_all_lock);
+	mutex_unlock(&vm->mutex);
+	return ret;
+}
+EXPORT_SYMBOL_FAULTQ(fq_group_attach);
+
+/**
+ * fq_group_detach() - detach a group that fq_group_attach() attached
+ * @vm: from this VM
+ * @group: the group; it may be gone from the VM with its devices
+ */
+void fq_group_detach(struct fq_vm *vm, struct iommu_group *group)
+{
+	struct fq_attachment *attachment;
+
+	mutex_lock(&vm->mutex);
+	list_for_each_entry(attachment, &vm->attachments, node) {
+		if (attachment->group == group) {
+			fq_detach(attachment);
+			break;
+		}
+	}
+	mutex_unlock(&vm->mutex);
+}
+EXPORT_SYMBOL_FAULTQ(fq_group_detach);
 
 /**
  * fq_device_detach_all() - detach everything, when the VM goes
@@ -630,7 +697,7 @@ static void fq_remove_device(struct fq_device *device)
 	fq_unwatch(device);
 	mutex_unlock(&fq_all_lock);
 
-	if (!last)
+	if (!last && attachment->held)
 		fq_held_forget(attachment->held, device->dev);
 	list_del(&device->node);
 	put_device(device->dev);

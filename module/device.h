@@ -25,13 +25,13 @@ struct fq_partials;
  * struct fq_attachment - an IOMMU group that is attached to a VM, as a whole
  * @node: in the VM's attachments
  * @vm: the VM
- * @group: the group; its DMA ownership is claimed, this structure is the owner
+ * @group: the group; its DMA ownership is claimed, by this structure if there is @held
  * @domain: what it is attached to
  * @handle: names this attachment in the kernel's page request groups
  * @regions: its reserved regions, for window.c
  * @devices: its devices
  * @nr_devices: how many there were when it was attached
- * @held: gives it back
+ * @held: gives it back; NULL when somebody else owns it
  */
 struct fq_attachment {
 	struct list_head node;
@@ -117,6 +117,8 @@ struct fq_device {
 
 int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach);
 int fq_device_detach(struct fq_vm *vm, u32 id, bool *held);
+int fq_group_attach(struct fq_vm *vm, struct iommu_group *group);
+void fq_group_detach(struct fq_vm *vm, struct iommu_group *group);
 void fq_device_detach_all(struct fq_vm *vm);
 struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev);
 struct device *fq_find_dev(const char *name);

@@ -244,6 +244,7 @@ int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map)
 		fq_unreserve(ioas, mapping);
 	return ret;
 }
+EXPORT_SYMBOL_FAULTQ(fq_ioas_map);
 
 /* Does the range cut a mapping in two? */
 static bool fq_range_cuts(struct fq_ioas *ioas, unsigned long first, unsigned long last)
@@ -326,6 +327,7 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 	fq_free_dead(&dead);
 	return 0;
 }
+EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap);
 
 /**
  * fq_ioas_clear() - remove everything

@@ -6,6 +6,7 @@
  * by its handler, and copied back. Memory that a structure points to is touched by
  * the functions here only, and no lock is held then.
  */
+#include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/iova.h>
@@ -406,7 +407,7 @@ static int fq_open(struct inode *inode, struct file *file)
 
 static int fq_close(struct inode *inode, struct file *file)
 {
-	fq_vm_shutdown(file->private_data);
+	fq_vm_unuse(file->private_data);
 	return 0;
 }
 
@@ -437,6 +438,24 @@ static const struct file_operations fq_fops = {
 	.unlocked_ioctl = fq_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
+
+/**
+ * fq_vm_file() - make one more file of a VM
+ * @vm: the VM, which the caller uses
+ *
+ * Return: a file descriptor, close-on-exec, or a negative errno.
+ */
+int fq_vm_file(struct fq_vm *vm)
+{
+	int fd;
+
+	fq_vm_use(vm);
+	fd = anon_inode_getfd("[faultq]", &fq_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fq_vm_unuse(vm);
+	return fd;
+}
+EXPORT_SYMBOL_FAULTQ(fq_vm_file);
 
 static struct miscdevice fq_misc = {
 	.minor = MISC_DYNAMIC_MINOR,

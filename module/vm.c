@@ -2,8 +2,8 @@
 /*
  * One VM: its lifetime, its id, its queue.
  *
- * A VM goes with its file. Its id, which is for an administrator, is in fq_vms from open()
- * until the file goes; who finds it there holds a reference, and may meet a VM that has
+ * A VM goes with the last of its files and containers. Its id, which is for an administrator,
+ * is in fq_vms until then; who finds it there holds a reference, and may meet a VM that has
  * detached everything already.
  */
 #include <linux/eventfd.h>
@@ -38,6 +38,7 @@ static void fq_stop_work(struct work_struct *work)
 static void fq_vm_init(struct fq_vm *vm)
 {
 	kref_init(&vm->kref);
+	refcount_set(&vm->users, 1);
 	mutex_init(&vm->mutex);
 	mutex_init(&vm->read_mutex);
 	spin_lock_init(&vm->lock);
@@ -68,7 +69,7 @@ static void fq_vm_own(struct fq_vm *vm)
 /**
  * fq_vm_create() - make a VM without queue and devices
  *
- * Return: the VM with one reference, or NULL.
+ * Return: the VM with one user, or NULL.
  */
 struct fq_vm *fq_vm_create(void)
 {
@@ -86,6 +87,7 @@ struct fq_vm *fq_vm_create(void)
 	}
 	return vm;
 }
+EXPORT_SYMBOL_FAULTQ(fq_vm_create);
 
 static void fq_free_gone(struct fq_vm *vm)
 {
@@ -121,13 +123,8 @@ static void fq_vm_free(struct kref *kref)
 	kfree(vm);
 }
 
-/**
- * fq_vm_shutdown() - the last user is gone: leave nothing behind
- * @vm: no call is in it, and no one maps its ring
- *
- * Detaches all devices and unmaps all memory; drops the creator's reference.
- */
-void fq_vm_shutdown(struct fq_vm *vm)
+/* Leave nothing behind: detach all devices and unmap all memory. */
+static void fq_vm_shutdown(struct fq_vm *vm)
 {
 	fq_device_detach_all(vm);
 	cancel_delayed_work_sync(&vm->timer);
@@ -136,6 +133,26 @@ void fq_vm_shutdown(struct fq_vm *vm)
 	xa_erase(&fq_vms, vm->id);
 	fq_vm_put(vm);
 }
+
+/**
+ * fq_vm_use() - something more stands for a VM
+ * @vm: the VM, which has a user
+ */
+void fq_vm_use(struct fq_vm *vm)
+{
+	refcount_inc(&vm->users);
+}
+
+/**
+ * fq_vm_unuse() - something that stood for a VM is gone
+ * @vm: the VM; if this was its last user, no call is in it and no one maps its ring
+ */
+void fq_vm_unuse(struct fq_vm *vm)
+{
+	if (refcount_dec_and_test(&vm->users))
+		fq_vm_shutdown(vm);
+}
+EXPORT_SYMBOL_FAULTQ(fq_vm_unuse);
 
 /**
  * fq_vm_get() - take a reference

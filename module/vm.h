@@ -9,6 +9,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -76,7 +77,8 @@ struct fq_over {
 
 /**
  * struct fq_vm - a VM
- * @kref: of the file, and of whoever detaches one of its devices or looks at it
+ * @kref: of its users, and of whoever detaches one of its devices or looks at it
+ * @users: files and containers that stand for it; when none is left it is shut down
  * @id: names it for an administrator
  * @owner: the process that opened it
  * @comm: its name then
@@ -110,6 +112,7 @@ struct fq_over {
  */
 struct fq_vm {
 	struct kref kref;
+	refcount_t users;
 	u32 id;
 	struct pid *owner;
 	char comm[TASK_COMM_LEN];
@@ -146,7 +149,8 @@ int fq_vm_init_all(void);
 void fq_vm_exit_all(void);
 
 struct fq_vm *fq_vm_create(void);
-void fq_vm_shutdown(struct fq_vm *vm);
+void fq_vm_use(struct fq_vm *vm);
+void fq_vm_unuse(struct fq_vm *vm);
 void fq_vm_get(struct fq_vm *vm);
 void fq_vm_put(struct fq_vm *vm);
 struct fq_vm *fq_vm_find(u32 id);
@@ -156,6 +160,7 @@ int fq_vm_queue(struct fq_vm *vm, struct faultq_queue *queue);
 struct fq_ring *fq_vm_ring(struct fq_vm *vm);
 bool fq_vm_stopped(struct fq_vm *vm);
 
+int fq_vm_file(struct fq_vm *vm);
 __poll_t fq_vm_poll(struct fq_vm *vm, struct file *file, struct poll_table_struct *table);
 ssize_t fq_vm_read(struct fq_vm *vm, char __user *buffer, size_t length, bool nonblock);
 

@@ -13,6 +13,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/eventfd.h>
+#include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 
@@ -45,6 +46,13 @@ static inline void iommu_detach_group_handle(struct iommu_domain *domain,
 #if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_GROUP_DEQUEUE)
 /* Until then the list is only looked at when page requests are switched off. */
 static inline void iopf_group_dequeue(struct iopf_group *group) {}
+#endif
+
+/* What the other module of this package uses of this one. */
+#ifdef FQ_HAVE_NAMESPACE_TOKEN
+#define EXPORT_SYMBOL_FAULTQ(symbol) EXPORT_SYMBOL_NS_GPL(symbol, FAULTQ)
+#else
+#define EXPORT_SYMBOL_FAULTQ(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "FAULTQ")
 #endif
 
 /* Whether a domain can have both, an MSI cookie and a fault handler. */
@@ -126,6 +134,14 @@ void fq_compat_requests_off(struct device *dev);
  * Return: the name as under /sys/class/iommu; lives as long as the instance.
  */
 const char *fq_compat_instance_name(struct device *dev);
+
+/**
+ * fq_compat_isolated_msi() - can no device of a group signal what is not its own interrupt
+ * @group: the group
+ *
+ * Return: whether the kernel says so.
+ */
+bool fq_compat_isolated_msi(struct iommu_group *group);
 
 struct fq_delivery;
 

@@ -43,6 +43,20 @@ int probe(struct device *dev)
 }
 #endif
 
+#ifdef PROBE_NAMESPACE_TOKEN
+/* Up to 6.12: namespaces of exported symbols are tokens; since then they are strings. */
+#include <linux/module.h>
+MODULE_IMPORT_NS(FAULTQ);
+#endif
+
+#ifdef PROBE_ISOLATED_MSI
+/* 6.3: the kernel tells it of a group. */
+bool probe(struct iommu_group *group)
+{
+	return iommu_group_has_isolated_msi(group);
+}
+#endif
+
 #ifdef PROBE_ONE_COOKIE
 /* 6.15: a domain has one cookie; of several kinds, the fault handler's is one. */
 int probe(struct iommu_domain *domain)

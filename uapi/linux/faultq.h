@@ -1107,4 +1107,23 @@ struct faultq_doorbell_entry {
 #define FAULTQ_MAPPINGS		_IO(FAULTQ_IOC_TYPE, 0x16)
 #define FAULTQ_DOORBELLS	_IO(FAULTQ_IOC_TYPE, 0x17)
 
+/*
+ * VFIO containers (vfio_iommu_faultq.ko)
+ *
+ * A container that is set to the extension FAULTQ_VFIO_IOMMU by VFIO_SET_IOMMU is a VM: its
+ * groups are the VM's devices, VFIO owns them, and memory is mapped by VFIO_IOMMU_MAP_DMA as
+ * with type1, or by MAP. FAULTQ_VFIO_VM on the container gives a VM file, on which all calls
+ * of this header work. The VM lives as long as its container or one of its files does; its
+ * devices leave it when VFIO lets them go.
+ */
+#define FAULTQ_VFIO_IOMMU	0xFA01
+
+/*
+ * FAULTQ_VFIO_VM: on a container: returns a descriptor of its VM, close-on-exec. The argument
+ * must be 0.
+ *
+ * Errors: EINVAL the argument is not 0. EMFILE, ENFILE, ENOMEM as of open(2).
+ */
+#define FAULTQ_VFIO_VM		_IO(FAULTQ_IOC_TYPE, 0x40)
+
 #endif /* _UAPI_LINUX_FAULTQ_H */

@@ -9,6 +9,7 @@
 
 #define MODULE_FAULTQ	"iommu_faultq"
 #define MODULE_MOCK	"mock_iommu"
+#define MODULE_VFIO	"vfio_iommu_faultq"
 
 void module_path(char *path, size_t size, const char *folder, const char *name);
 int module_load_from(const char *path, int flags);

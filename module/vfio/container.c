@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Containers that are set to this backend, each with its VM.
+ *
+ * VFIO does not lock calls on a container against its being set to another backend: a call can
+ * come with the data of a container that was released. So what VFIO keeps is a number, and a
+ * call looks the container up and holds it, or is refused. fq_containers' lock guards that.
+ *
+ * The VM goes when the container and all its files are gone.
+ */
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "../compat/compat.h"
+#include "../device.h"
+#include "vfio.h"
+
+static DEFINE_XARRAY_ALLOC1(fq_containers);
+static u32 fq_last_container;
+
+static struct fq_container *fq_container_create(void)
+{
+	struct fq_container *container = kzalloc(sizeof(*container), GFP_KERNEL_ACCOUNT);
+
+	if (!container)
+		return NULL;
+	kref_init(&container->kref);
+	container->vm = fq_vm_create();
+	if (!container->vm) {
+		kfree(container);
+		return NULL;
+	}
+	return container;
+}
+
+static void fq_container_free(struct kref *kref)
+{
+	struct fq_container *container = container_of(kref, struct fq_container, kref);
+
+	fq_vm_unuse(container->vm);
+	kfree(container);
+}
+
+/**
+ * fq_container_put() - end a call
+ * @container: from fq_container_get()
+ */
+void fq_container_put(struct fq_container *container)
+{
+	kref_put(&container->kref, fq_container_free);
+}
+
+/**
+ * fq_container_open() - a container is set to this backend
+ *
+ * Return: what VFIO is to keep, or an ERR_PTR().
+ */
+void *fq_container_open(void)
+{
+	struct fq_container *container = fq_container_create();
+
+	if (!container)
+		return ERR_PTR(-ENOMEM);
+	if (xa_alloc_cyclic(&fq_containers, &container->id, container, XA_LIMIT(1, S32_MAX),
+			    &fq_last_container, GFP_KERNEL_ACCOUNT) < 0) {
+		fq_container_put(container);
+		return ERR_PTR(-ENOMEM);
+	}
+	return (void *)(unsigned long)container->id;
+}
+
+/**
+ * fq_container_release() - the container is not set to this backend any more
+ * @iommu_data: from fq_container_open(); it has no groups
+ */
+void fq_container_release(void *iommu_data)
+{
+	struct fq_container *container = xa_erase(&fq_containers, (unsigned long)iommu_data);
+
+	if (container)
+		fq_container_put(container);
+}
+
+/**
+ * fq_container_get() - begin a call
+ * @iommu_data: what VFIO has; anything
+ *
+ * Return: the container, referenced, or NULL when there is none.
+ */
+struct fq_container *fq_container_get(void *iommu_data)
+{
+	struct fq_container *container;
+
+	xa_lock(&fq_containers);
+	container = xa_load(&fq_containers, (unsigned long)iommu_data);
+	if (container)
+		kref_get(&container->kref);
+	xa_unlock(&fq_containers);
+	return container;
+}
+
+/**
+ * fq_container_attach() - a group that VFIO owns comes
+ * @iommu_data: of its container
+ * @group: the group
+ * @unsafe: take it although its interrupts are not isolated
+ *
+ * Return: 0 or a negative errno.
+ */
+int fq_container_attach(void *iommu_data, struct iommu_group *group, bool unsafe)
+{
+	struct fq_container *container;
+	int ret;
+
+	if (!unsafe && !fq_compat_isolated_msi(group))
+		return -EPERM;
+	container = fq_container_get(iommu_data);
+	if (!container)
+		return -EINVAL;
+	ret = fq_group_attach(container->vm, group);
+	fq_container_put(container);
+	return ret;
+}
+
+/**
+ * fq_container_detach() - a group goes
+ * @iommu_data: of its container
+ * @group: the group
+ */
+void fq_container_detach(void *iommu_data, struct iommu_group *group)
+{
+	struct fq_container *container = fq_container_get(iommu_data);
+
+	if (!container)
+		return;
+	fq_group_detach(container->vm, group);
+	fq_container_put(container);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VFIO container backend: how VFIO finds it.
+ *
+ * VFIO asks the backend that was registered last first. This one takes containers that ask for
+ * its own number; all others go on to type1.
+ */
+#include <linux/module.h>
+#include <linux/vfio.h>
+
+#include <linux/faultq.h>
+
+#include "../vm.h"
+#include "vfio.h"
+
+/* What iommu_faultq exports for this package. 6.13 made MODULE_IMPORT_NS() take a string. */
+MODULE_INFO(import_ns, "FAULTQ");
+
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Take devices that can signal interrupts that are not theirs");
+
+static void *fq_vfio_open(unsigned long arg)
+{
+	return arg == FAULTQ_VFIO_IOMMU ? fq_container_open() : ERR_PTR(-EINVAL);
+}
+
+static long fq_vfio_call(struct fq_container *container, unsigned int cmd, unsigned long arg)
+{
+	if (cmd == FAULTQ_VFIO_VM)
+		return arg ? -EINVAL : fq_vm_file(container->vm);
+	return fq_type1_ioctl(container, cmd, arg);
+}
+
+static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
+{
+	struct fq_container *container;
+	long ret;
+
+	/* VFIO asks this before there is a container. */
+	if (cmd == VFIO_CHECK_EXTENSION && arg == FAULTQ_VFIO_IOMMU)
+		return 1;
+	container = fq_container_get(iommu_data);
+	if (!container)
+		return cmd == VFIO_CHECK_EXTENSION ? 0 : -EINVAL;
+	ret = fq_vfio_call(container, cmd, arg);
+	fq_container_put(container);
+	return ret;
+}
+
+static int fq_vfio_attach_group(void *iommu_data, struct iommu_group *group,
+				enum vfio_group_type type)
+{
+	if (type != VFIO_IOMMU)
+		return -EINVAL;
+	return fq_container_attach(iommu_data, group, READ_ONCE(allow_unsafe_interrupts));
+}
+
+static const struct vfio_iommu_driver_ops fq_vfio_ops = {
+	.name = "faultq",
+	.owner = THIS_MODULE,
+	.open = fq_vfio_open,
+	.release = fq_container_release,
+	.ioctl = fq_vfio_ioctl,
+	.attach_group = fq_vfio_attach_group,
+	.detach_group = fq_container_detach,
+};
+
+static int __init fq_vfio_init(void)
+{
+	return vfio_register_iommu_driver(&fq_vfio_ops);
+}
+
+static void __exit fq_vfio_exit(void)
+{
+	vfio_unregister_iommu_driver(&fq_vfio_ops);
+}
+
+module_init(fq_vfio_init);
+module_exit(fq_vfio_exit);
+MODULE_DESCRIPTION("VFIO containers whose devices' I/O page faults arrive in a queue");
+MODULE_VERSION(FAULTQ_VERSION);
+MODULE_LICENSE("GPL");
