@@ -340,7 +340,8 @@ static void race(enum end end, unsigned int round)
 	if (!child)
 		be_pager(end, ready[1], round);
 	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
+	/* one that wants memory may have its end before it has begun */
+	assert_true(read(ready[0], &byte, 1) == 1 || end == END_MEMORY);
 	close(ready[0]);
 	end_round(end, child, &state);
 
