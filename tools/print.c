@@ -99,17 +99,17 @@ void print_json(struct json_object *object)
 	json_object_put(object);
 }
 
-static void add_string(struct json_object *object, const char *key, const char *value)
+void add_string(struct json_object *object, const char *key, const char *value)
 {
 	json_object_object_add(object, key, json_object_new_string(value));
 }
 
-static void add_number(struct json_object *object, const char *key, __u64 value)
+void add_number(struct json_object *object, const char *key, __u64 value)
 {
 	json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
-static void add_hex(struct json_object *object, const char *key, __u64 value)
+void add_hex(struct json_object *object, const char *key, __u64 value)
 {
 	char text[19];
 

@@ -26,6 +26,11 @@ void print_record_json(const struct faultq_record *record, const char *name,
 /* Print a JSON document and free it. */
 void print_json(struct json_object *object);
 
+/* Add a member to a JSON object; a hexadecimal number is a string. */
+void add_string(struct json_object *object, const char *key, const char *value);
+void add_number(struct json_object *object, const char *key, __u64 value);
+void add_hex(struct json_object *object, const char *key, __u64 value);
+
 /* The names of the bits of a mask, each by @name_of, as a JSON array or a list. */
 struct json_object *json_bits(uint64_t mask, const char *(*name_of)(uint64_t bit));
 void print_bits(uint64_t mask, const char *(*name_of)(uint64_t bit));

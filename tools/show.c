@@ -202,24 +202,6 @@ static void print_space(const struct space *space)
 		       space->doorbells[i].window, space->doorbells[i].users);
 }
 
-static void add_number(struct json_object *object, const char *key, __u64 value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
-static void add_hex(struct json_object *object, const char *key, __u64 value)
-{
-	char text[19];
-
-	snprintf(text, sizeof(text), "0x%llx", value);
-	add_string(object, key, text);
-}
-
 static struct json_object *mapping_json(const struct faultq_mapping_entry *mapping)
 {
 	struct json_object *object = json_object_new_object();

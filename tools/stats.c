@@ -129,16 +129,6 @@ static void print_counters(const struct faultq_stats *stats)
 	print_latencies(stats);
 }
 
-static void add_number(struct json_object *object, const char *key, __u64 value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static struct json_object *latencies_json(const struct faultq_stats *stats)
 {
 	struct json_object *array = json_object_new_array();
