@@ -1,154 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO containers set to this backend: stock vfio-pci hands out QEMU's edu, whose DMA goes through
+ * VFIO containers set to this backend: stock vfio-pci hands out edu, whose DMA goes through
  * the VM of the container; the VM's own file has its queue, its lists and its calls; and container,
  * group, device and VM file are closed in any order.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "support/module.h"
-#include "support/pci.h"
 #include "support/space.h"
+#include "support/vfio.h"
 
 #define IOVA	0x400000ull	/* within edu's 28 bits */
 #define RW	(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
 
 static struct pci edu;
-
-/**
- * struct stack - an open device, and what is under it
- * @container: file of the container, or -1 like the others
- * @group: file of the group
- * @device: file of the device
- */
-static struct stack {
-	int container;
-	int group;
-	int device;
-} stack;
+static struct vfio stack;
 
 static int load_all(void **state)
 {
 	(void)state;
 	assert_true(pci_find(&edu, PCI_EDU, NULL));
-	assert_int_equal(system("modprobe vfio_iommu_type1 && modprobe vfio-pci"), 0);
-	assert_int_equal(module_load(MODULE_VFIO), 0);
-	assert_int_equal(pci_write_attribute(&edu, "driver_override", "vfio-pci"), 0);
-	assert_int_equal(pci_bind(&edu, "vfio-pci"), 0);
+	vfio_load();
+	vfio_bind(&edu);
 	return 0;
 }
 
 static int unload_all(void **state)
 {
 	(void)state;
-	assert_int_equal(pci_unbind(&edu, "vfio-pci"), 0);
-	assert_int_equal(pci_write_attribute(&edu, "driver_override", "\n"), 0);
-	assert_int_equal(module_unload(MODULE_VFIO), 0);
+	vfio_unbind(&edu);
+	vfio_unload();
 	return 0;
-}
-
-static void close_file(int *fd)
-{
-	if (*fd >= 0)
-		assert_int_equal(close(*fd), 0);
-	*fd = -1;
-}
-
-static void open_group(void)
-{
-	char path[32];
-
-	stack = (struct stack){ .device = -1 };
-	stack.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/dev/vfio/%ld", pci_group(&edu));
-	stack.group = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(stack.container >= 0 && stack.group >= 0);
-	assert_int_equal(ioctl(stack.group, VFIO_GROUP_SET_CONTAINER, &stack.container), 0);
-}
-
-static void map_bar(void)
-{
-	struct vfio_region_info region = {
-		.argsz = sizeof(region), .index = VFIO_PCI_BAR0_REGION_INDEX,
-	};
-	struct vfio_region_info config = {
-		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-
-	assert_int_equal(ioctl(stack.device, VFIO_DEVICE_GET_REGION_INFO, &region), 0);
-	assert_int_equal(ioctl(stack.device, VFIO_DEVICE_GET_REGION_INFO, &config), 0);
-	assert_int_equal(pwrite(stack.device, &command, 2, config.offset + PCI_COMMAND), 2);
-	edu.size = region.size;
-	edu.registers = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_SHARED, stack.device,
-			     region.offset);
-	assert_ptr_not_equal(edu.registers, MAP_FAILED);
-}
-
-static void unmap_bar(void)
-{
-	if (edu.registers)
-		munmap(edu.registers, edu.size);
-	edu.registers = NULL;
 }
 
 static int open_stack(void **state)
 {
 	(void)state;
-	open_group();
-	assert_int_equal(ioctl(stack.container, VFIO_SET_IOMMU, FAULTQ_VFIO_IOMMU), 0);
-	stack.device = ioctl(stack.group, VFIO_GROUP_GET_DEVICE_FD, edu.address);
-	assert_true(stack.device >= 0);
-	map_bar();
+	vfio_open(&stack, &edu, FAULTQ_VFIO_IOMMU);
 	return 0;
 }
 
 static int close_stack(void **state)
 {
 	(void)state;
-	unmap_bar();
-	close_file(&stack.device);
-	close_file(&stack.group);
-	close_file(&stack.container);
+	vfio_close(&stack);
 	return 0;
-}
-
-static struct faultq *vm_of_container(void)
-{
-	int fd = ioctl(stack.container, FAULTQ_VFIO_VM, 0);
-	struct faultq *fq;
-
-	assert_true(fd >= 0);
-	assert_int_equal(faultq_from_fd(&fq, fd), 0);
-	return fq;
-}
-
-static int map_dma(uint64_t iova, void *memory, uint64_t size, uint32_t flags)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map), .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova,
-		.size = size,
-	};
-
-	return ioctl(stack.container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
-}
-
-static int unmap_dma(uint64_t iova, uint64_t size, uint32_t flags, uint64_t *unmapped)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .flags = flags, .iova = iova, .size = size,
-	};
-	int ret = ioctl(stack.container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? -errno : 0;
-
-	*unmapped = unmap.size;
-	return ret;
 }
 
 static void assert_copies(char *memory)
@@ -170,7 +69,7 @@ static void assert_blocked(char *memory)
 
 static void the_backend_answers_to_its_own_number(void **state)
 {
-	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int container = vfio_container();
 
 	(void)state;
 	assert_true(container >= 0);
@@ -186,9 +85,9 @@ static void dma_goes_through_the_containers_mappings(void **state)
 	uint64_t unmapped;
 
 	(void)state;
-	assert_int_equal(map_dma(IOVA, memory, 2 * PAGE, RW), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
 	assert_copies(memory);
-	assert_int_equal(unmap_dma(IOVA, 2 * PAGE, 0, &unmapped), 0);
+	assert_int_equal(vfio_unmap(stack.container, IOVA, 2 * PAGE, 0, &unmapped), 0);
 	assert_int_equal(unmapped, 2 * PAGE);
 	assert_blocked(memory);
 	pages_free(memory, 2);
@@ -200,15 +99,16 @@ static void bad_mappings_are_refused(void **state)
 	uint64_t unmapped;
 
 	(void)state;
-	assert_int_equal(map_dma(IOVA + 1, memory, PAGE, RW), -EINVAL);
-	assert_int_equal(map_dma(IOVA, memory, 0, RW), -EINVAL);
-	assert_int_equal(map_dma(IOVA, memory, PAGE, 0), -EINVAL);
-	assert_int_equal(map_dma(IOVA, memory, PAGE, RW | 1u << 31), -EINVAL);
-	assert_int_equal(map_dma(IOVA, memory, 2 * PAGE, RW), 0);
-	assert_int_equal(map_dma(IOVA + PAGE, memory, PAGE, RW), -EEXIST);
-	assert_int_equal(unmap_dma(IOVA, PAGE, 0, &unmapped), -EINVAL);
-	assert_int_equal(unmap_dma(IOVA, PAGE, VFIO_DMA_UNMAP_FLAG_ALL, &unmapped), -EINVAL);
-	assert_int_equal(unmap_dma(0, 0, VFIO_DMA_UNMAP_FLAG_ALL, &unmapped), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA + 1, memory, PAGE, RW), -EINVAL);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, 0, RW), -EINVAL);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, PAGE, 0), -EINVAL);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, PAGE, RW | 1u << 31), -EINVAL);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA + PAGE, memory, PAGE, RW), -EEXIST);
+	assert_int_equal(vfio_unmap(stack.container, IOVA, PAGE, 0, &unmapped), -EINVAL);
+	assert_int_equal(vfio_unmap(stack.container, IOVA, PAGE, VFIO_DMA_UNMAP_FLAG_ALL,
+				    &unmapped), -EINVAL);
+	assert_int_equal(vfio_unmap(stack.container, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, &unmapped), 0);
 	assert_int_equal(unmapped, 2 * PAGE);
 	assert_int_equal(ioctl(stack.container, VFIO_IOMMU_MAP_DMA, PAGE), -1);
 	assert_int_equal(errno, EFAULT);
@@ -223,7 +123,7 @@ static void the_vms_file_is_a_vm_file(void **state)
 {
 	struct faultq_device_entry devices[4];
 	struct faultq_window_entry windows[LIST_ROOM];
-	struct faultq *fq = vm_of_container(), *second = vm_of_container();
+	struct faultq *fq = vfio_vm(stack.container), *second = vfio_vm(stack.container);
 	char *memory = pages_new(2);
 	uint32_t count = 4;
 
@@ -235,7 +135,7 @@ static void the_vms_file_is_a_vm_file(void **state)
 	assert_int_equal(faultq_queue(fq, 8, 64, -1, 0), 0);
 	assert_int_equal(faultq_takeover(second, -1), 0);
 	assert_int_equal(faultq_map(second, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_int_equal(map_dma(IOVA, memory, PAGE, RW), -EEXIST);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, PAGE, RW), -EEXIST);
 	assert_copies(memory);
 	faultq_close(second);
 	assert_int_equal(faultq_unmap(fq, 0, ~0ull, NULL), 0);
@@ -246,18 +146,17 @@ static void the_vms_file_is_a_vm_file(void **state)
 
 static void the_vm_outlives_its_container(void **state)
 {
-	struct faultq *fq = vm_of_container();
+	struct faultq *fq = vfio_vm(stack.container);
 	char *memory = pages_new(2);
 
 	(void)state;
-	assert_int_equal(map_dma(IOVA, memory, 2 * PAGE, RW), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
 	/* while the device is open nothing of it goes */
-	close_file(&stack.container);
-	close_file(&stack.group);
+	vfio_close_file(&stack.container);
+	vfio_close_file(&stack.group);
 	assert_copies(memory);
 	assert_int_equal(vm_stats(fq, 0).devices, 1);
-	unmap_bar();
-	close_file(&stack.device);
+	vfio_close_device(&stack);
 	assert_int_equal(vm_stats(fq, 0).devices, 0);
 	assert_int_equal(vm_stats(fq, 0).mapped_bytes, 2 * PAGE);
 	faultq_close(fq);
@@ -266,7 +165,7 @@ static void the_vm_outlives_its_container(void **state)
 
 static void a_module_in_use_stays(void **state)
 {
-	struct faultq *fq = vm_of_container();
+	struct faultq *fq = vfio_vm(stack.container);
 
 	assert_int_equal(module_unload(MODULE_VFIO), -EAGAIN);
 	close_stack(state);
@@ -280,20 +179,17 @@ static void a_module_in_use_stays(void **state)
 
 static void a_container_can_be_set_to_another_backend_then(void **state)
 {
-	struct faultq *fq = vm_of_container();
+	struct faultq *fq = vfio_vm(stack.container);
 	char *memory = pages_new(2);
 
 	(void)state;
-	unmap_bar();
-	close_file(&stack.device);
+	vfio_close_device(&stack);
 	assert_int_equal(ioctl(stack.group, VFIO_GROUP_UNSET_CONTAINER), 0);
 	assert_int_equal(vm_stats(fq, 0).devices, 0);
 	assert_int_equal(ioctl(stack.group, VFIO_GROUP_SET_CONTAINER, &stack.container), 0);
-	assert_int_equal(ioctl(stack.container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU), 0);
-	stack.device = ioctl(stack.group, VFIO_GROUP_GET_DEVICE_FD, edu.address);
-	assert_true(stack.device >= 0);
-	map_bar();
-	assert_int_equal(map_dma(IOVA, memory, 2 * PAGE, RW), 0);
+	assert_int_equal(vfio_set_iommu(stack.container, VFIO_TYPE1v2_IOMMU), 0);
+	vfio_open_device(&stack);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
 	assert_copies(memory);
 	assert_int_equal(ioctl(stack.container, FAULTQ_VFIO_VM, 0), -1);
 	faultq_close(fq);
