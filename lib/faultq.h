@@ -58,6 +58,55 @@ int faultq_open(struct faultq **fqp);
 int faultq_from_fd(struct faultq **fqp, int fd);
 
 /**
+ * struct faultq_vfio - the files of a device that VFIO hands out; -1: there is none
+ * @container: the container
+ * @group: its IOMMU group
+ * @device: the device
+ */
+struct faultq_vfio {
+	int container;
+	int group;
+	int device;
+};
+
+/**
+ * faultq_vfio_open() - make a new VM of a device that VFIO hands out
+ * @fqp: where the handle goes
+ * @vfio: where the files go, all close-on-exec; they are the caller's, who closes them by
+ *	faultq_vfio_close() or one by one
+ * @address: of a PCI device that is bound to vfio-pci, like "0000:00:04.0"
+ *
+ * Opens a container, brings the device's group into it, sets it to FAULTQ_VFIO_IOMMU, and
+ * opens the device and the VM. Registers, interrupts and reset are VFIO's calls on
+ * @vfio->device, mappings those on @vfio->container or faultq_map(). The device is in the VM
+ * until its files are closed; the VM lives as long as its handle or its container.
+ *
+ * Return: 0; -ENODEV there is no such device, or it is behind no IOMMU; -EINVAL @address
+ * contains a slash; -ENAMETOOLONG; -ENOENT VFIO is not loaded, or the device is not bound to a
+ * driver of it; -EOPNOTSUPP the module vfio_iommu_faultq is not loaded; -EBUSY the group is
+ * open already; -EPERM not every device of the group is VFIO's, or its interrupts are not
+ * isolated and allow_unsafe_interrupts is off; the errors of open(2), of faultq_from_fd() and,
+ * about what the IOMMU refuses, the kernel's errors of ATTACH.
+ */
+int faultq_vfio_open(struct faultq **fqp, struct faultq_vfio *vfio, const char *address);
+
+/**
+ * faultq_vfio_add() - bring another device into the VM of one that VFIO hands out
+ * @vfio: where its files go; the container is -1, and so is the group when it is @to's
+ * @to: the device that made the VM
+ * @address: of a device in @to's group, or in one that is in no container
+ *
+ * Return: 0; the errors of faultq_vfio_open().
+ */
+int faultq_vfio_add(struct faultq_vfio *vfio, const struct faultq_vfio *to, const char *address);
+
+/**
+ * faultq_vfio_close() - close the files of a device, the device first
+ * @vfio: the files; what is -1 is left out, and all are -1 then
+ */
+void faultq_vfio_close(struct faultq_vfio *vfio);
+
+/**
  * faultq_close() - end the use of a VM
  * @fq: the handle; NULL does nothing
  *

@@ -126,6 +126,6 @@ int cmd_monitor(int argc, char **argv)
 	if (monitor.left)
 		vm_serve(&monitor.vm, handle, &monitor);
 	vm_stop(&monitor.vm);
-	free(monitor.vm_options.devices);
+	vm_options_free(&monitor.vm_options);
 	return 0;
 }

@@ -232,6 +232,6 @@ int cmd_pager(int argc, char **argv)
 	vm_stop(&pager.vm);
 	print_summary(&pager);
 	memory_close(&pager.memory);
-	free(pager.vm_options.devices);
+	vm_options_free(&pager.vm_options);
 	return 0;
 }

@@ -28,6 +28,7 @@
 enum {
 	OPTION_FD = 256,
 	OPTION_READY_FD,
+	OPTION_VFIO,
 	OPTION_SLOTS,
 	OPTION_ENTRIES,
 };
@@ -39,6 +40,9 @@ static const struct argp_option option_table[] = {
 	{ "ready-fd", OPTION_READY_FD, "N", 0,
 	  "Write the line 'ready' to descriptor N, and close it, when everything is attached",
 	  10 },
+	{ "vfio", OPTION_VFIO, "ADDRESS", 0,
+	  "Open the PCI device at ADDRESS, which is bound to vfio-pci, through a VFIO container, and "
+	  "serve the VM of that; more of them go into the same container", 10 },
 	{ "slots", OPTION_SLOTS, "N", 0,
 	  "How many page request groups may wait for an answer (default 256)", 10 },
 	{ "entries", OPTION_ENTRIES, "N", 0,
@@ -46,14 +50,23 @@ static const struct argp_option option_table[] = {
 	{ }
 };
 
-static void add_device(struct vm_options *vm, char *name, const struct argp_state *state)
+static void add_name(char ***names, unsigned int *count, char *name,
+		     const struct argp_state *state)
 {
 	if (strlen(name) >= FAULTQ_NAME_SIZE)
 		argp_error(state, "the name '%s' is too long", name);
-	vm->devices = reallocarray(vm->devices, vm->count + 1, sizeof(*vm->devices));
-	if (!vm->devices)
+	*names = reallocarray(*names, *count + 1, sizeof(**names));
+	if (!*names)
 		error(EXIT_FAILURE, ENOMEM, "devices");
-	vm->devices[vm->count++] = name;
+	(*names)[(*count)++] = name;
+}
+
+static void check_options(const struct vm_options *vm, const struct argp_state *state)
+{
+	if (!vm->count && !vm->addressed && vm->fd < 0)
+		argp_error(state, "name a device, or give a VM with --fd");
+	if (vm->addressed && vm->fd >= 0)
+		argp_error(state, "--fd and --vfio are two VMs");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -72,6 +85,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_READY_FD:
 		vm->ready_fd = parse_number(arg, INT32_MAX, state);
 		return 0;
+	case OPTION_VFIO:
+		add_name(&vm->addresses, &vm->addressed, arg, state);
+		return 0;
 	case OPTION_SLOTS:
 		vm->slots = parse_number(arg, UINT32_MAX, state);
 		return 0;
@@ -79,11 +95,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		vm->entries = parse_number(arg, UINT32_MAX, state);
 		return 0;
 	case ARGP_KEY_ARG:
-		add_device(vm, arg, state);
+		add_name(&vm->devices, &vm->count, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!vm->count && vm->fd < 0)
-			argp_error(state, "name a device, or give a VM with --fd");
+		check_options(vm, state);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -109,6 +124,43 @@ struct faultq *vm_open(int fd)
 	if (ret)
 		error(EXIT_FAILURE, -ret, "/dev/faultq");
 	return fq;
+}
+
+static void explain_vfio_error(const char *address, int ret)
+{
+	const char *hint = "";
+
+	if (ret == -EOPNOTSUPP)
+		hint = " (is the module vfio_iommu_faultq loaded?)";
+	else if (ret == -ENOENT)
+		hint = " (is the device bound to vfio-pci?)";
+	else if (ret == -ENODEV)
+		hint = " (addresses are like 0000:00:04.0, and it must be behind an IOMMU)";
+	else if (ret == -EBUSY)
+		hint = " (somebody else has its IOMMU group open)";
+	else if (ret == -EPERM)
+		hint = " (its interrupts are not isolated, or its group has another driver, too)";
+	error(EXIT_FAILURE, -ret, "cannot open %s%s", address, hint);
+}
+
+/* The first makes the VM. */
+static void open_vfio(struct vm *vm, const struct vm_options *options)
+{
+	unsigned int i;
+	int ret;
+
+	vm->vfio = calloc(options->addressed, sizeof(*vm->vfio));
+	if (!vm->vfio)
+		error(EXIT_FAILURE, ENOMEM, "devices");
+	for (i = 0; i < options->addressed; i++) {
+		const char *address = options->addresses[i];
+
+		ret = i ? faultq_vfio_add(&vm->vfio[i], &vm->vfio[0], address) :
+			  faultq_vfio_open(&vm->fq, &vm->vfio[0], address);
+		if (ret)
+			explain_vfio_error(address, ret);
+		vm->addressed++;
+	}
 }
 
 static int block_signals(void)
@@ -177,19 +229,25 @@ static void attach_all(struct vm *vm, const struct vm_options *options)
 	}
 }
 
+static void know_device(struct vm *vm, const struct faultq_device_entry *entry, bool quiet)
+{
+	struct faultq_attach attach = { .device = entry->device, .group = entry->group };
+
+	memcpy(attach.name, entry->name, sizeof(attach.name));
+	if (!quiet)
+		say_attached(&attach);
+	add_attached(vm, &attach);
+}
+
 /* The devices that the VM has already. */
-static void know_devices(struct vm *vm)
+static void know_devices(struct vm *vm, bool quiet)
 {
 	struct faultq_device_entry *devices;
 	uint32_t count, i;
 
 	devices = list_devices(vm->fq, 0, &count);
-	for (i = 0; i < count; i++) {
-		struct faultq_attach attach = { .device = devices[i].device };
-
-		memcpy(attach.name, devices[i].name, sizeof(attach.name));
-		add_attached(vm, &attach);
-	}
+	for (i = 0; i < count; i++)
+		know_device(vm, &devices[i], quiet);
 	free(devices);
 }
 
@@ -223,13 +281,17 @@ static bool take_over_queue(struct vm *vm)
 
 void vm_start(struct vm *vm, const struct vm_options *options)
 {
-	*vm = (struct vm){ .fq = vm_open(options->fd) };
+	*vm = (struct vm){};
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	vm->stop_fd = block_signals();
-	vm->taken_over = options->fd >= 0 && take_over_queue(vm);
-	if (vm->taken_over)
-		know_devices(vm);
+	if (options->addressed)
+		open_vfio(vm, options);
 	else
+		vm->fq = vm_open(options->fd);
+	vm->taken_over = options->fd >= 0 && take_over_queue(vm);
+	if (vm->taken_over || vm->addressed)
+		know_devices(vm, options->quiet || vm->taken_over);
+	if (!vm->taken_over)
 		create_queue(vm, options);
 	attach_all(vm, options);
 	tell_ready(options->ready_fd);
@@ -312,7 +374,18 @@ void vm_serve(struct vm *vm, vm_handler handler, void *context)
 
 void vm_stop(struct vm *vm)
 {
+	unsigned int i;
+
+	for (i = vm->addressed; i--; )
+		faultq_vfio_close(&vm->vfio[i]);
 	faultq_close(vm->fq);
 	close(vm->stop_fd);
 	free(vm->attached);
+	free(vm->vfio);
+}
+
+void vm_options_free(struct vm_options *options)
+{
+	free(options->devices);
+	free(options->addresses);
 }

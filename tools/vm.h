@@ -21,6 +21,8 @@ struct vm_options {
 	uint32_t entries;
 	char **devices;		/* names */
 	unsigned int count;
+	char **addresses;	/* of devices that VFIO hands out */
+	unsigned int addressed;
 	bool quiet;		/* do not say what was attached */
 };
 
@@ -29,6 +31,8 @@ extern const struct argp vm_argp;
 
 struct vm {
 	struct faultq *fq;
+	struct faultq_vfio *vfio;	/* of each address */
+	unsigned int addressed;
 	bool taken_over;	/* the queue was there */
 	int stop_fd;		/* readable when SIGINT or SIGTERM came */
 	struct faultq_attach *attached;
@@ -57,5 +61,8 @@ const char *vm_device_name(const struct vm *vm, uint32_t id);
 void vm_serve(struct vm *vm, vm_handler handler, void *context);
 
 void vm_stop(struct vm *vm);
+
+/* What the parser of the options allocated. */
+void vm_options_free(struct vm_options *options);
 
 #endif /* FAULTQ_VM_H */
