@@ -74,6 +74,21 @@ void fq_domain_destroy(struct fq_domain *domain)
 }
 
 /**
+ * fq_domain_enforce_coherency() - let no device get around the CPU's caches, if that can be had
+ * @domain: the domain, attached to its first group; nothing is mapped in it
+ *
+ * A device that could would read old data of a guest that relies on coherent DMA, and a
+ * hypervisor asks whether it can.
+ */
+void fq_domain_enforce_coherency(struct fq_domain *domain)
+{
+	const struct iommu_domain_ops *ops = domain->domain->ops;
+
+	domain->coherent = ops->enforce_cache_coherency &&
+			   ops->enforce_cache_coherency(domain->domain);
+}
+
+/**
  * fq_domain_suits() - could a group be attached to a domain that is there
  * @domain: the domain
  * @joining: the group

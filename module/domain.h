@@ -41,6 +41,7 @@ struct fq_joining {
  * @requests: for devices that raise page requests
  * @cookie: base of its MSI cookie, or FQ_NO_COOKIE
  * @prot: added to the prot of every mapping
+ * @coherent: its devices cannot get around the CPU's caches
  * @users: attached groups
  */
 struct fq_domain {
@@ -50,11 +51,13 @@ struct fq_domain {
 	bool requests;
 	u64 cookie;
 	int prot;
+	bool coherent;
 	unsigned int users;
 };
 
 struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool requests);
 void fq_domain_destroy(struct fq_domain *domain);
+void fq_domain_enforce_coherency(struct fq_domain *domain);
 bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
 		     bool requests);
 

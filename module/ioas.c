@@ -140,12 +140,31 @@ bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long las
 	return fq_first_mapping(ioas, first, last);
 }
 
+static int fq_insert(struct fq_ioas *ioas, struct fq_mapping *mapping)
+{
+	unsigned long first = mapping->node.start, last = mapping->node.last;
+
+	if (fq_ioas_mapped(ioas, first, last) || fq_windows_block(ioas, first, last))
+		return -EEXIST;
+	if (ioas->max_ranges && ioas->nr_ranges >= ioas->max_ranges)
+		return -ENOSPC;
+	interval_tree_insert(&mapping->node, &ioas->mappings);
+	ioas->nr_ranges++;
+	return 0;
+}
+
+static void fq_take_out(struct fq_ioas *ioas, struct fq_mapping *mapping)
+{
+	interval_tree_remove(&mapping->node, &ioas->mappings);
+	ioas->nr_ranges--;
+}
+
 /* Keep others off the range. */
 static struct fq_mapping *fq_reserve(struct fq_ioas *ioas, const struct faultq_map *map,
 				     unsigned long last)
 {
 	struct fq_mapping *mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
-	bool taken;
+	int ret;
 
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
@@ -156,21 +175,18 @@ static struct fq_mapping *fq_reserve(struct fq_ioas *ioas, const struct faultq_m
 	mapping->prot = fq_mapping_prot(map->flags);
 
 	mutex_lock(&ioas->lock);
-	taken = fq_ioas_mapped(ioas, map->iova, last) ||
-		fq_windows_block(ioas, map->iova, last);
-	if (!taken)
-		interval_tree_insert(&mapping->node, &ioas->mappings);
+	ret = fq_insert(ioas, mapping);
 	mutex_unlock(&ioas->lock);
-	if (!taken)
+	if (!ret)
 		return mapping;
 	kfree(mapping);
-	return ERR_PTR(-EEXIST);
+	return ERR_PTR(ret);
 }
 
 static void fq_unreserve(struct fq_ioas *ioas, struct fq_mapping *mapping)
 {
 	mutex_lock(&ioas->lock);
-	interval_tree_remove(&mapping->node, &ioas->mappings);
+	fq_take_out(ioas, mapping);
 	mutex_unlock(&ioas->lock);
 	kfree(mapping);
 }
@@ -260,7 +276,7 @@ static bool fq_range_cuts(struct fq_ioas *ioas, unsigned long first, unsigned lo
 
 static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct list_head *dead)
 {
-	interval_tree_remove(&mapping->node, &ioas->mappings);
+	fq_take_out(ioas, mapping);
 	fq_unmap_all(ioas, mapping);
 	ioas->nr_mappings--;
 	ioas->mapped_bytes -= fq_mapping_size(mapping);
@@ -355,6 +371,75 @@ void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages)
 	mutex_unlock(&ioas->lock);
 }
 
+/**
+ * fq_ioas_limit() - limit the number of mappings
+ * @ioas: the address space
+ * @max: mappings, those that are being made included; 0: any number
+ */
+void fq_ioas_limit(struct fq_ioas *ioas, unsigned int max)
+{
+	mutex_lock(&ioas->lock);
+	ioas->max_ranges = max;
+	mutex_unlock(&ioas->lock);
+}
+EXPORT_SYMBOL_FAULTQ(fq_ioas_limit);
+
+/* An IOMMU's smaller pages are of no use: memory comes in the CPU's. */
+static u64 fq_page_sizes(struct fq_ioas *ioas)
+{
+	unsigned long sizes = ULONG_MAX;
+	struct fq_domain *domain;
+
+	list_for_each_entry(domain, &ioas->domains, node)
+		sizes &= domain->domain->pgsize_bitmap;
+	return sizes & ~PAGE_MASK ? (sizes & PAGE_MASK) | PAGE_SIZE : sizes;
+}
+
+static bool fq_all_coherent(struct fq_ioas *ioas)
+{
+	struct fq_domain *domain;
+
+	list_for_each_entry(domain, &ioas->domains, node)
+		if (!domain->coherent)
+			return false;
+	return true;
+}
+
+/**
+ * fq_ioas_info() - what a user of mappings is told
+ * @ioas: the address space
+ * @info: is filled in
+ */
+void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info)
+{
+	mutex_lock(&ioas->lock);
+	info->page_sizes = fq_page_sizes(ioas);
+	info->coherent = fq_all_coherent(ioas);
+	info->room = ioas->max_ranges ? ioas->max_ranges - min(ioas->max_ranges, ioas->nr_ranges) :
+					UINT_MAX;
+	mutex_unlock(&ioas->lock);
+}
+EXPORT_SYMBOL_FAULTQ(fq_ioas_info);
+
+/**
+ * fq_ioas_overlaps() - is there a mapping in a range
+ * @ioas: the address space
+ * @iova: of a range that MAP took for one
+ * @length: bytes
+ *
+ * Return: whether there is, or one is being made.
+ */
+bool fq_ioas_overlaps(struct fq_ioas *ioas, u64 iova, u64 length)
+{
+	bool overlaps;
+
+	mutex_lock(&ioas->lock);
+	overlaps = fq_ioas_mapped(ioas, iova, iova + length - 1);
+	mutex_unlock(&ioas->lock);
+	return overlaps;
+}
+EXPORT_SYMBOL_FAULTQ(fq_ioas_overlaps);
+
 static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
 			      struct fq_mapping *until)
 {
@@ -422,6 +507,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	ret = iommu_attach_group_handle(domain->domain, joining->group, joining->handle);
 	if (ret)
 		goto free;
+	fq_domain_enforce_coherency(domain);
 	/* An IOMMU driver may settle the geometry only when it attaches. */
 	ret = fq_ioas_fill(ioas, domain);
 	if (ret)

@@ -20,6 +20,8 @@
  * @lock: guards everything here; taken for IOMMU work, never for user memory
  * @mappings: interval tree of struct fq_mapping, by IOVA
  * @nr_mappings: those that are live
+ * @nr_ranges: all, also those that are being made
+ * @max_ranges: what that may be; 0: anything
  * @windows: reserved windows
  * @doorbells: doorbells that are bound
  * @nr_doorbells: how many
@@ -32,6 +34,8 @@ struct fq_ioas {
 	struct mutex lock; /* everything here */
 	struct rb_root_cached mappings;
 	unsigned int nr_mappings;
+	unsigned int nr_ranges;
+	unsigned int max_ranges;
 	struct fq_windows windows;
 	struct list_head doorbells;
 	unsigned int nr_doorbells;
@@ -40,12 +44,27 @@ struct fq_ioas {
 	u64 pinned_pages;
 };
 
+/**
+ * struct fq_ioas_info - what a user of mappings is told
+ * @page_sizes: sizes of pages that all domains have, as bits; no less than PAGE_SIZE
+ * @coherent: the attached devices cannot get around the CPU's caches
+ * @room: mappings that can still be made
+ */
+struct fq_ioas_info {
+	u64 page_sizes;
+	bool coherent;
+	unsigned int room;
+};
+
 void fq_ioas_init(struct fq_ioas *ioas);
 void fq_ioas_clear(struct fq_ioas *ioas);
 
 int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map);
 int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);
+void fq_ioas_limit(struct fq_ioas *ioas, unsigned int max);
+void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info);
+bool fq_ioas_overlaps(struct fq_ioas *ioas, u64 iova, u64 length);
 
 bool fq_range_last(u64 start, u64 length, u64 *last);
 int fq_mapping_prot(u32 flags);

@@ -18,6 +18,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
+#include "compat/compat.h"
 #include "domain.h"
 #include "ioas.h"
 #include "window.h"
@@ -556,3 +557,4 @@ unsigned int fq_ioas_list_ranges(struct fq_ioas *ioas, struct faultq_range_entry
 	mutex_unlock(&ioas->lock);
 	return ranges.count;
 }
+EXPORT_SYMBOL_FAULTQ(fq_ioas_list_ranges);

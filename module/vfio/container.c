@@ -52,15 +52,19 @@ void fq_container_put(struct fq_container *container)
 
 /**
  * fq_container_open() - a container is set to this backend
+ * @max_mappings: mappings that can be made in it; 0: any number
+ * @as_type1: its owner asked for type1
  *
  * Return: what VFIO is to keep, or an ERR_PTR().
  */
-void *fq_container_open(void)
+void *fq_container_open(unsigned int max_mappings, bool as_type1)
 {
 	struct fq_container *container = fq_container_create();
 
 	if (!container)
 		return ERR_PTR(-ENOMEM);
+	container->as_type1 = as_type1;
+	fq_ioas_limit(&container->vm->ioas, max_mappings);
 	if (xa_alloc_cyclic(&fq_containers, &container->id, container, XA_LIMIT(1, S32_MAX),
 			    &fq_last_container, GFP_KERNEL_ACCOUNT) < 0) {
 		fq_container_put(container);
@@ -99,25 +103,37 @@ struct fq_container *fq_container_get(void *iommu_data)
 	return container;
 }
 
+static int fq_container_join(struct fq_container *container, struct iommu_group *group,
+			     bool unsafe)
+{
+	if (!unsafe && !fq_compat_isolated_msi(group))
+		return -EPERM;
+	return fq_group_attach(container->vm, group);
+}
+
 /**
  * fq_container_attach() - a group that VFIO owns comes
  * @iommu_data: of its container
  * @group: the group
  * @unsafe: take it although its interrupts are not isolated
  *
+ * When it fails while the container is being set, VFIO goes on to the next backend. Who asked
+ * for this one's own number is refused by all others; who asked for type1 then gets it, which
+ * nothing here can prevent, so the administrator is told.
+ *
  * Return: 0 or a negative errno.
  */
 int fq_container_attach(void *iommu_data, struct iommu_group *group, bool unsafe)
 {
-	struct fq_container *container;
+	struct fq_container *container = fq_container_get(iommu_data);
 	int ret;
 
-	if (!unsafe && !fq_compat_isolated_msi(group))
-		return -EPERM;
-	container = fq_container_get(iommu_data);
 	if (!container)
 		return -EINVAL;
-	ret = fq_group_attach(container->vm, group);
+	ret = fq_container_join(container, group, unsafe);
+	if (ret && container->as_type1)
+		pr_warn_once("IOMMU group %d was refused (%d) and may go to type1 instead\n",
+			     iommu_group_id(group), ret);
 	fq_container_put(container);
 	return ret;
 }

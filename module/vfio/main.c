@@ -3,7 +3,8 @@
  * The VFIO container backend: how VFIO finds it.
  *
  * VFIO asks the backend that was registered last first. This one takes containers that ask for
- * its own number; all others go on to type1.
+ * its own number and, where the administrator says so, those that ask for type1's second version;
+ * all others go on to type1.
  */
 #include <linux/module.h>
 #include <linux/vfio.h>
@@ -21,9 +22,27 @@ module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
 		 "Take devices that can signal interrupts that are not theirs");
 
+static bool type1;
+module_param(type1, bool, 0644);
+MODULE_PARM_DESC(type1, "Take containers that ask for VFIO's type1v2 backend, too");
+
+static unsigned int dma_entry_limit = U16_MAX;
+module_param(dma_entry_limit, uint, 0644);
+MODULE_PARM_DESC(dma_entry_limit,
+		 "Mappings that a new container can have; 0: any number (default 65535)");
+
+/* Is a container that asks for this backend or property to be this module's? */
+static bool fq_vfio_takes(unsigned long extension)
+{
+	return extension == FAULTQ_VFIO_IOMMU ||
+	       (extension == VFIO_TYPE1v2_IOMMU && READ_ONCE(type1));
+}
+
 static void *fq_vfio_open(unsigned long arg)
 {
-	return arg == FAULTQ_VFIO_IOMMU ? fq_container_open() : ERR_PTR(-EINVAL);
+	if (!fq_vfio_takes(arg))
+		return ERR_PTR(-EINVAL);
+	return fq_container_open(READ_ONCE(dma_entry_limit), arg != FAULTQ_VFIO_IOMMU);
 }
 
 static long fq_vfio_call(struct fq_container *container, unsigned int cmd, unsigned long arg)
@@ -38,12 +57,12 @@ static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
 	struct fq_container *container;
 	long ret;
 
-	/* VFIO asks this before there is a container. */
-	if (cmd == VFIO_CHECK_EXTENSION && arg == FAULTQ_VFIO_IOMMU)
-		return 1;
+	/* VFIO asks this before the container is set to any backend. */
+	if (!iommu_data)
+		return cmd == VFIO_CHECK_EXTENSION ? fq_vfio_takes(arg) : -EINVAL;
 	container = fq_container_get(iommu_data);
 	if (!container)
-		return cmd == VFIO_CHECK_EXTENSION ? 0 : -EINVAL;
+		return -EINVAL;
 	ret = fq_vfio_call(container, cmd, arg);
 	fq_container_put(container);
 	return ret;
@@ -52,8 +71,9 @@ static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
 static int fq_vfio_attach_group(void *iommu_data, struct iommu_group *group,
 				enum vfio_group_type type)
 {
+	/* The DMA of a device that software emulates passes through no IOMMU. */
 	if (type != VFIO_IOMMU)
-		return -EINVAL;
+		return -EOPNOTSUPP;
 	return fq_container_attach(iommu_data, group, READ_ONCE(allow_unsafe_interrupts));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO's calls for mappings, as type1 has them, on top of the VM's address space.
+ * VFIO's calls for mappings, as type1 has them, on top of the VM's address space: the same
+ * errors in the same order. What type1 has and this has not is refused as unknown.
  */
 #include <linux/mm.h>
 #include <linux/uaccess.h>
@@ -13,6 +14,14 @@
 
 static_assert(VFIO_DMA_MAP_FLAG_READ == FAULTQ_MAP_READ);
 static_assert(VFIO_DMA_MAP_FLAG_WRITE == FAULTQ_MAP_WRITE);
+
+/* Type1 has one word for all that can never be mapped: a reserved window is a bad range there. */
+static int fq_type1_map_range(struct fq_ioas *ioas, const struct faultq_map *map)
+{
+	int ret = fq_ioas_map(ioas, map);
+
+	return ret == -EEXIST && !fq_ioas_overlaps(ioas, map->iova, map->length) ? -EINVAL : ret;
+}
 
 static long fq_type1_map(struct fq_container *container, void __user *user)
 {
@@ -30,7 +39,7 @@ static long fq_type1_map(struct fq_container *container, void __user *user)
 		.length = dma.size,
 		.user_address = dma.vaddr,
 	};
-	return fq_ioas_map(&container->vm->ioas, &map);
+	return fq_type1_map_range(&container->vm->ioas, &map);
 }
 
 static int fq_type1_unmap_range(struct fq_container *container,
@@ -41,6 +50,9 @@ static int fq_type1_unmap_range(struct fq_container *container,
 	int ret;
 
 	if (dma->flags & ~VFIO_DMA_UNMAP_FLAG_ALL || (all && (dma->iova || dma->size)))
+		return -EINVAL;
+	/* UNMAP's word for everything is none here */
+	if (!all && dma->size == U64_MAX)
 		return -EINVAL;
 	ret = fq_ioas_unmap(&container->vm->ioas, dma->iova, all ? U64_MAX : dma->size, &unmapped);
 	if (!ret)
@@ -64,6 +76,23 @@ static long fq_type1_unmap(struct fq_container *container, void __user *user)
 	return copy_to_user(user, &dma, size) ? -EFAULT : 0;
 }
 
+static long fq_type1_extension(struct fq_container *container, unsigned long extension)
+{
+	struct fq_ioas_info told;
+
+	switch (extension) {
+	case FAULTQ_VFIO_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return 1;
+	case VFIO_DMA_CC_IOMMU:
+		fq_ioas_info(&container->vm->ioas, &told);
+		return told.coherent;
+	default:
+		return 0;
+	}
+}
+
 /**
  * fq_type1_ioctl() - a call on a container that is not VFIO's own
  * @container: the container
@@ -78,11 +107,16 @@ long fq_type1_ioctl(struct fq_container *container, unsigned int cmd, unsigned l
 
 	switch (cmd) {
 	case VFIO_CHECK_EXTENSION:
-		return arg == VFIO_UNMAP_ALL;
+		return fq_type1_extension(container, arg);
+	case VFIO_IOMMU_GET_INFO:
+		return fq_type1_info(container, user);
 	case VFIO_IOMMU_MAP_DMA:
 		return fq_type1_map(container, user);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return fq_type1_unmap(container, user);
+	case VFIO_IOMMU_DIRTY_PAGES:
+		/* what type1 says of its first version, which cannot do it either */
+		return -EACCES;
 	default:
 		return -ENOTTY;
 	}

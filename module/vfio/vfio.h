@@ -51,20 +51,23 @@ void vfio_unregister_iommu_driver(const struct vfio_iommu_driver_ops *ops);
  * @kref: of VFIO, and of each call that is in it
  * @id: VFIO's name for it
  * @vm: the VM, of which it is a user
+ * @as_type1: its owner asked for type1
  */
 struct fq_container {
 	struct kref kref;
 	u32 id;
 	struct fq_vm *vm;
+	bool as_type1;
 };
 
-void *fq_container_open(void);
+void *fq_container_open(unsigned int max_mappings, bool as_type1);
 void fq_container_release(void *iommu_data);
 struct fq_container *fq_container_get(void *iommu_data);
 void fq_container_put(struct fq_container *container);
 int fq_container_attach(void *iommu_data, struct iommu_group *group, bool unsafe);
 void fq_container_detach(void *iommu_data, struct iommu_group *group);
 
+int fq_type1_info(struct fq_container *container, void __user *user);
 long fq_type1_ioctl(struct fq_container *container, unsigned int cmd, unsigned long arg);
 
 #endif

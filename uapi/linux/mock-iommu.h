@@ -8,7 +8,8 @@
  *   echo 1 > .../i0/live
  *   mkdir .../i0/d0                                 a device behind it
  *   echo stall > .../i0/d0/mode                     pri, stall or none
- *   echo 1 > .../i0/d0/live                         platform device mock-i0-d0
+ *   echo 1 > .../i0/d0/live                         platform device mock-i0-d0, or the
+ *                                                   PCI device that .../i0/d0/pci names
  *
  * An open file of /dev/mock-iommu is bound to one live device by BIND. Through it
  * a program makes the device do DMA, injects faults that no engine would make
@@ -37,7 +38,8 @@
  * struct mock_iommu_bind - BIND: this file is for that device
  * @size: sizeof(struct mock_iommu_bind)
  * @flags: must be 0
- * @name: name of the platform device, as the attribute dev_name tells
+ * @name: mock-INSTANCE-DEVICE, as the attribute dev_name tells; also of a device that has
+ *        adopted a PCI device
  *
  * Errors: EBUSY the file is bound already. ENOENT no live mock device has that
  * name.
