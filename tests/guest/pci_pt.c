@@ -9,6 +9,7 @@
  * as long as the device is attached, and would go to the victim under the default domain, where
  * everything that it needs for that is laid out.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 
 #include "support/pci.h"
 #include "support/tap.h"
+#include "support/vfio.h"
 
 #define PAGE	4096
 #define RW	(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
@@ -214,6 +216,51 @@ static void a_programmed_device_is_reset_on_close_and_reaches_nothing(void **sta
 	assert_would_reach_the_victim();
 }
 
+/* The same under VFIO, which resets the device; it is told to send at any moment meanwhile. */
+
+static struct pci outside;
+static bool stop;
+
+static void *send_all_the_time(void *argument)
+{
+	(void)argument;
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		e1000e_send(&outside);
+	return NULL;
+}
+
+static void a_programmed_device_of_a_container_reaches_nothing(void **state)
+{
+	struct vfio vfio;
+	pthread_t thread;
+
+	(void)state;
+	vfio_load();
+	vfio_bind(&nic);
+	vfio_open(&vfio, &nic, FAULTQ_VFIO_IOMMU);
+	assert_int_equal(vfio_map(vfio.container, victim.physical, page.memory, PAGE, RW), 0);
+	leave_programmed();
+	outside = nic;
+	pci_open(&outside);
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_create(&thread, NULL, send_all_the_time, NULL), 0);
+	vfio_close(&vfio);
+	vfio_unbind(&nic);
+	assert_identity(&nic);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pci_close(&outside);
+	vfio_unload();
+
+	assert_unchanged(&victim);
+	remember(&page);
+	pci_open(&nic);
+	pci_set_master(&nic, true);
+	e1000e_send(&nic);
+	assert_unchanged(&victim);
+	assert_would_reach_the_victim();
+}
+
 /* edu */
 
 static void fill(uint8_t *memory, unsigned int seed)
@@ -321,6 +368,7 @@ int main(void)
 		cmocka_unit_test(the_default_domains_let_devices_reach_all_memory),
 		TEST(a_programmed_device_is_reset_on_detach_and_reaches_nothing),
 		TEST(a_programmed_device_is_reset_on_close_and_reaches_nothing),
+		TEST(a_programmed_device_of_a_container_reaches_nothing),
 		TEST(a_held_device_writes_nothing_not_even_as_bus_master),
 		TEST(a_device_held_on_close_writes_nothing),
 		TEST(a_held_device_reads_nothing),
