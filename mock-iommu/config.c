@@ -445,6 +445,36 @@ static ssize_t mock_device_reserved_show(struct config_item *item, char *page)
 	return at;
 }
 
+/* Exactly as the kernel writes it, so that names can be compared. */
+static int parse_pci(struct mock_settings *settings, const char *page)
+{
+	unsigned int domain, bus, slot, function;
+	char name[MOCK_PCI_NAME_SIZE] = "";
+
+	if (!sysfs_streq(page, "")) {
+		if (sscanf(page, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+			return -EINVAL;
+		if (bus > 0xff || slot > 0x1f || function > 7)
+			return -EINVAL;
+		snprintf(name, sizeof(name), "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	}
+	if (!sysfs_streq(page, name))
+		return -EINVAL;
+	strscpy(settings->pci, name, sizeof(settings->pci));
+	return 0;
+}
+
+static ssize_t mock_device_pci_show(struct config_item *item, char *page)
+{
+	struct config_device *config = to_device(item);
+	int length;
+
+	mutex_lock(&config->lock);
+	length = sprintf(page, "%s\n", config->settings.pci);
+	mutex_unlock(&config->lock);
+	return length;
+}
+
 static ssize_t mock_device_state_show(struct config_item *item, char *page)
 {
 	struct config_device *config = to_device(item);
@@ -528,6 +558,7 @@ DEVICE_ATTR_PARSED(credits);
 DEVICE_ATTR_PARSED(unrecoverable);
 DEVICE_ATTR_PARSED(response_pasid);
 DEVICE_ATTR_PARSED(reserved);
+DEVICE_ATTR_PARSED(pci);
 CONFIGFS_ATTR_RO(mock_device_, state);
 CONFIGFS_ATTR(mock_device_, dma);
 CONFIGFS_ATTR_WO(mock_device_, inject);
@@ -541,6 +572,7 @@ static struct configfs_attribute *device_attrs[] = {
 	&mock_device_attr_unrecoverable,
 	&mock_device_attr_response_pasid,
 	&mock_device_attr_reserved,
+	&mock_device_attr_pci,
 	&mock_device_attr_state,
 	&mock_device_attr_dma,
 	&mock_device_attr_inject,

@@ -2,17 +2,21 @@
 /*
  * Mock devices: from live to gone, and what is attached to them.
  *
- * A device is a platform device that the IOMMU core probes when it is added. Its
- * structure outlives it: open files and DMAs hold references, and find it not live.
- * It goes in this order: no new use, the DMAs end, reports in flight end, the platform
- * device is removed (consumers that hear of it answer what is outstanding), and what
- * nobody answered is counted and freed.
+ * A device is a platform device, or a PCI device that was adopted (pci.c), which the
+ * IOMMU core probes when it is added. Its structure outlives it: open files and DMAs hold
+ * references, and find it not live. It goes in this order: no new use, the DMAs end,
+ * reports in flight end, the platform device is removed or the PCI device given back
+ * (consumers that hear of it answer what is outstanding), and what nobody answered is
+ * counted and freed. A PCI device can be removed by others before: then it is released,
+ * and its mock device lives on with every access blocked.
  *
  * device_list_lock guards the list of devices. The attach lock is held across an
  * access or a report through the domain, so that a domain is out of use when the
  * core was told that it is detached; it nests no lock but leaf ones.
  */
 #include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/platform_device.h>
 #include <linux/slab.h>
 
 #include "compat/era.h"
@@ -73,14 +77,22 @@ static struct mock_device *device_alloc(struct mock_instance *instance, const ch
 	return device;
 }
 
-static void device_list_add(struct mock_device *device)
+/**
+ * mock_device_list_add() - let the IOMMU core's callbacks find a device
+ * @device: the device
+ */
+void mock_device_list_add(struct mock_device *device)
 {
 	spin_lock(&device_list_lock);
 	list_add_tail(&device->node, &device_list);
 	spin_unlock(&device_list_lock);
 }
 
-static void device_list_del(struct mock_device *device)
+/**
+ * mock_device_list_del() - undo mock_device_list_add()
+ * @device: the device
+ */
+void mock_device_list_del(struct mock_device *device)
 {
 	spin_lock(&device_list_lock);
 	list_del_init(&device->node);
@@ -99,32 +111,49 @@ static void device_set_live(struct mock_device *device, bool live)
 /* It is in the list while it is added: era code finds it there when it is probed. */
 static int device_add_platform(struct mock_device *device)
 {
+	struct platform_device *pdev;
 	int ret;
 
-	device->pdev = platform_device_alloc(device->name, PLATFORM_DEVID_NONE);
-	if (!device->pdev)
+	pdev = platform_device_alloc(device->name, PLATFORM_DEVID_NONE);
+	if (!pdev)
 		return -ENOMEM;
+	device->dev = &pdev->dev;
 	ret = mock_era_prepare(device);
 	if (ret)
 		goto err_put;
-	device_list_add(device);
-	ret = platform_device_add(device->pdev);
+	mock_device_list_add(device);
+	ret = platform_device_add(pdev);
 	if (ret)
 		goto err_list;
 	/* The core says nothing when it cannot probe it or has no domain for it. */
 	if (!device->domain) {
-		platform_device_unregister(device->pdev);
-		device_list_del(device);
+		platform_device_unregister(pdev);
+		mock_device_list_del(device);
 		return -ENOMEM;
 	}
 	return 0;
 
 err_list:
-	device_list_del(device);
+	mock_device_list_del(device);
 	mock_era_unprepare(device);
 err_put:
-	platform_device_put(device->pdev);
+	platform_device_put(pdev);
 	return ret;
+}
+
+static int device_plug(struct mock_device *device)
+{
+	return device->settings.pci[0] ? mock_pci_adopt(device) : device_add_platform(device);
+}
+
+static void device_unplug(struct mock_device *device)
+{
+	if (device->settings.pci[0]) {
+		mock_pci_give_back(device);
+		return;
+	}
+	platform_device_unregister(to_platform_device(device->dev));
+	mock_device_list_del(device);
 }
 
 /**
@@ -147,7 +176,7 @@ struct mock_device *mock_device_create(struct mock_instance *instance, const cha
 	device->engine = alloc_workqueue("%s", WQ_UNBOUND, 0, device->name);
 	if (!device->engine)
 		goto err_put;
-	ret = device_add_platform(device);
+	ret = device_plug(device);
 	if (ret)
 		goto err_workqueue;
 	device_set_live(device, true);
@@ -183,8 +212,7 @@ void mock_device_destroy(struct mock_device *device)
 	device_set_live(device, false);
 	wake_up_all(&device->answered);
 	device_stop_engine(device);
-	platform_device_unregister(device->pdev);
-	device_list_del(device);
+	device_unplug(device);
 	spin_lock(&instance->lock);
 	instance->unanswered += mock_group_drop_all(device);
 	spin_unlock(&instance->lock);
@@ -194,7 +222,7 @@ void mock_device_destroy(struct mock_device *device)
 
 /**
  * mock_device_find() - find a live device
- * @name: of its platform device
+ * @name: its own, also of one that has adopted a PCI device
  *
  * Return: the device with a reference, or NULL.
  */
@@ -214,6 +242,17 @@ struct mock_device *mock_device_find(const char *name)
 	return found;
 }
 
+/*
+ * While a PCI device is being adopted, its name tells which it is; from the first look at
+ * it on, it is that very device. A later one of the same name is another.
+ */
+static bool device_is(struct mock_device *device, struct device *dev)
+{
+	if (!device->dev && dev_is_pci(dev) && !strcmp(device->settings.pci, dev_name(dev)))
+		device->dev = get_device(dev);
+	return device->dev == dev;
+}
+
 /**
  * mock_device_of() - find the mock device of a struct device
  * @dev: any device that is being added, or is there
@@ -226,7 +265,7 @@ struct mock_device *mock_device_of(struct device *dev)
 
 	spin_lock(&device_list_lock);
 	list_for_each_entry(device, &device_list, node) {
-		if (&device->pdev->dev == dev) {
+		if (device_is(device, dev)) {
 			found = device;
 			break;
 		}
@@ -240,7 +279,8 @@ struct mock_device *mock_device_of(struct device *dev)
  * @device: the device
  * @domain: the new one, or NULL
  *
- * When it returns, no access uses the old one. A FAILURE is forgotten.
+ * When it returns, no access uses the old one. A FAILURE is forgotten. Who attaches to a
+ * device that the IOMMU core has let go of will not be told to detach: that does nothing.
  */
 void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
 {
@@ -248,11 +288,31 @@ void mock_device_attach(struct mock_device *device, struct mock_domain *domain)
 	bool changed;
 
 	spin_lock_irqsave(&device->attach_lock, flags);
+	if (device->released)
+		domain = NULL;
 	changed = device->domain != domain;
 	device->domain = domain;
 	spin_unlock_irqrestore(&device->attach_lock, flags);
 	if (changed)
 		mock_device_resume_requests(device);
+}
+
+/**
+ * mock_device_release() - the IOMMU core lets go of a device, which is being removed
+ * @device: the device; its life lock is held for writing
+ *
+ * When it returns, every access is blocked, and no report will be made.
+ */
+void mock_device_release(struct mock_device *device)
+{
+	unsigned long flags;
+
+	lockdep_assert_held_write(&device->life);
+	spin_lock_irqsave(&device->attach_lock, flags);
+	device->released = true;
+	xa_destroy(&device->pasids);
+	spin_unlock_irqrestore(&device->attach_lock, flags);
+	mock_device_attach(device, NULL);
 }
 
 /**

@@ -37,7 +37,7 @@ static int fault_report_domain(struct mock_device *device,
 	domain = mock_device_domain(device, fault->access, fault->pasid);
 	if (domain && domain->domain.type == IOMMU_DOMAIN_UNMANAGED) {
 		ret = report_iommu_fault(&domain->domain,
-					 anonymous ? NULL : &device->pdev->dev,
+					 anonymous ? NULL : device->dev,
 					 fault->address,
 					 write ? IOMMU_FAULT_WRITE : IOMMU_FAULT_READ);
 		if (ret)

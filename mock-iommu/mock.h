@@ -7,8 +7,8 @@
  *
  * Locks, from the outside in:
  *   mock_device.life         read across a report; taken for writing to change what a
- *                            report must not meet half-way: @live, and in compat what
- *                            is attached and whether page requests are on
+ *                            report must not meet half-way: @live, @released, and in
+ *                            compat what is attached and whether page requests are on
  *   mock_instance.lock       all that changes in an instance and its devices, but
  *                            for the next two; process context
  *   mock_device.attach_lock  the device's domains; held across an access, so that a
@@ -22,10 +22,10 @@
 
 #include <linux/bits.h>
 #include <linux/completion.h>
+#include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/platform_device.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -38,6 +38,7 @@
 #define MOCK_BUCKETS		256	/* of the table of outstanding groups */
 #define MOCK_ANSWERS		4096	/* answers to injected requests, remembered */
 #define MOCK_RESERVED_MAX	16
+#define MOCK_PCI_NAME_SIZE	20
 #define MOCK_TLB_ENTRIES	64
 #define MOCK_IOVA_BITS		48
 
@@ -99,6 +100,7 @@ struct mock_reserved {
  * @credits: page requests that the engine may have outstanding (pri)
  * @fault_by_domain: mode none reports through the domain, not the device
  * @response_pasid: the answer to a request with PASID must carry it
+ * @pci: name of the PCI device that it adopts; empty: it is a platform device
  * @nr_reserved: how many of @reserved
  * @reserved: reserved regions
  */
@@ -108,6 +110,7 @@ struct mock_settings {
 	unsigned int credits;
 	bool fault_by_domain;
 	bool response_pasid;
+	char pci[MOCK_PCI_NAME_SIZE];
 	unsigned int nr_reserved;
 	struct mock_reserved reserved[MOCK_RESERVED_MAX];
 };
@@ -142,14 +145,17 @@ struct mock_answer {
  * struct mock_device - a device behind an instance, from live to its last user
  * @ref: the configuration while it is live, bound files, DMAs
  * @node: in the list of live devices (device.c)
- * @name: of the platform device
+ * @name: of the device for programs, and of its platform device
  * @instance: has a reference
- * @pdev: to be used by who holds @life and found it @live
+ * @dev: the platform device, or the PCI device that was adopted; to be used by who
+ *	holds @life and found it @live
  * @settings: never change
  * @engine: runs the DMAs
  * @life: see the top of this file
  * @live: between creation and destruction; cleared with @life and the instance's
  *	lock held
+ * @released: the IOMMU core has let go of @dev, and must not be told of it any more;
+ *	changes with @life held for writing, and @attach_lock
  * @requests_wanted: by how many the IOMMU core wants page requests, where it says;
  *	changes with @life held for writing
  * @attach_lock: guards @domain and @pasids
@@ -177,12 +183,13 @@ struct mock_device {
 	struct list_head node;
 	char name[MOCK_IOMMU_NAME_SIZE];
 	struct mock_instance *instance;
-	struct platform_device *pdev;
+	struct device *dev;
 	struct mock_settings settings;
 	struct workqueue_struct *engine;
 
 	struct rw_semaphore life;
 	bool live;
+	bool released;
 	unsigned int requests_wanted;
 
 	spinlock_t attach_lock;	/* see the top of this file */
@@ -369,7 +376,10 @@ struct mock_device *mock_device_create(struct mock_instance *instance, const cha
 void mock_device_destroy(struct mock_device *device);
 void mock_device_put(struct mock_device *device);
 struct mock_device *mock_device_find(const char *name);
+void mock_device_list_add(struct mock_device *device);
+void mock_device_list_del(struct mock_device *device);
 struct mock_device *mock_device_of(struct device *dev);
+void mock_device_release(struct mock_device *device);
 void mock_device_attach(struct mock_device *device, struct mock_domain *domain);
 int mock_device_attach_pasid(struct mock_device *device, u32 pasid, struct mock_domain *domain);
 struct mock_domain *mock_device_domain(struct mock_device *device, u32 access, u32 pasid);
@@ -377,6 +387,10 @@ void mock_device_resume_requests(struct mock_device *device);
 enum mock_access mock_device_access(struct mock_device *device, u32 access, u32 pasid,
 				    u64 iova, void *buffer, size_t length);
 int mock_device_state(struct mock_device *device, struct mock_iommu_state *state);
+
+/* pci.c: PCI devices that are adopted. */
+int mock_pci_adopt(struct mock_device *device);
+void mock_pci_give_back(struct mock_device *device);
 
 /* domain.c: page table and IOTLB. */
 struct mock_domain *mock_domain_alloc(void);

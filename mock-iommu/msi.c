@@ -26,7 +26,7 @@ static struct device *msi_device(struct mock_device *device)
 
 	down_read(&device->life);
 	if (device->live)
-		dev = get_device(&device->pdev->dev);
+		dev = get_device(device->dev);
 	up_read(&device->life);
 	return dev;
 }

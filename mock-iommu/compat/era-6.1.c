@@ -5,16 +5,19 @@
  *
  * iommu_device_register() cannot be used beside another IOMMU driver: it knows one
  * driver for the whole system, and it sets the callbacks of every bus and probes
- * all their devices. All that is needed of it is the platform bus's pointer: it
- * makes the core's bus notifier probe the mock's devices when they are added, and
- * iommu_domain_alloc() find the mock. So the first instance saves that pointer and
- * puts the mock's there, the last one restores it, and PCI is never touched.
+ * all their devices. All that is needed of it is a bus's pointer: it makes the core's
+ * bus notifier probe the mock's devices when they are added, and iommu_domain_alloc()
+ * find the mock. So the first instance saves the platform bus's pointer and puts the
+ * mock's there, and the last one restores it. The PCI bus's is exchanged in the same way
+ * while at least one PCI device is adopted, and else never touched.
  *
  * - A device that is probed already keeps its driver: the core reaches that through
- *   dev->iommu, not through the bus.
- * - A foreign platform device that is added meanwhile gets -ENODEV and has no IOMMU
- *   until it is added again. Its driver's callbacks cannot be called in its stead:
- *   the core would take the device's domains from the mock.
+ *   dev->iommu, not through the bus. But who wants a new domain for it meanwhile gets
+ *   one of the mock, by the bus, and cannot attach it: -EINVAL. The first who claims the
+ *   DMA of its group has the core remember such a domain as the group's blocking one.
+ * - A foreign device that is added meanwhile gets -ENODEV and has no IOMMU until it is
+ *   added again. Its driver's callbacks cannot be called in its stead: the core would
+ *   take the device's domains from the mock.
  * - Another IOMMU driver that wants to register meanwhile gets -EBUSY.
  * - The core may have read the pointer just before it is restored, and use it a
  *   little later. It does so with a lock held that is not exported, but that adding
@@ -24,6 +27,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/sizes.h>
 #include <uapi/linux/iommu.h>
@@ -71,7 +75,11 @@ static struct iommu_device *era_probe_device(struct device *dev)
 
 static void era_release_device(struct device *dev)
 {
-	mock_device_attach(dev_iommu_priv_get(dev), NULL);
+	struct mock_device *device = dev_iommu_priv_get(dev);
+
+	down_write(&device->life);
+	mock_device_release(device);
+	up_write(&device->life);
 }
 
 static int era_def_domain_type(struct device *dev)
@@ -170,10 +178,22 @@ static const struct iommu_ops era_ops = {
 	.owner			= THIS_MODULE,
 };
 
-/* Guards the two below and the platform bus's pointer. */
+/**
+ * struct era_bus - a bus whose devices the mock can have
+ * @bus: the bus
+ * @users: instances or adopted devices that need the mock's callbacks there
+ * @saved: the bus's own callbacks meanwhile
+ */
+struct era_bus {
+	struct bus_type *bus;
+	unsigned int users;
+	const struct iommu_ops *saved;
+};
+
+/* Guards the two below and their buses' pointers. */
 static DEFINE_MUTEX(era_lock);
-static unsigned int era_instances;
-static const struct iommu_ops *era_saved;
+static struct era_bus era_platform = { .bus = &platform_bus_type };
+static struct era_bus era_pci = { .bus = &pci_bus_type };
 
 /* Wait until nobody can have the pointer any more, see the top of this file. */
 static void era_quiesce(void)
@@ -193,6 +213,26 @@ static void era_quiesce(void)
 	__module_get(THIS_MODULE);	/* no memory for so long: stay for ever */
 }
 
+static void era_take_bus(struct era_bus *taken)
+{
+	mutex_lock(&era_lock);
+	if (!taken->users++) {
+		taken->saved = taken->bus->iommu_ops;
+		WRITE_ONCE(taken->bus->iommu_ops, &era_ops);
+	}
+	mutex_unlock(&era_lock);
+}
+
+static void era_restore_bus(struct era_bus *taken)
+{
+	mutex_lock(&era_lock);
+	if (!--taken->users) {
+		WRITE_ONCE(taken->bus->iommu_ops, taken->saved);
+		era_quiesce();
+	}
+	mutex_unlock(&era_lock);
+}
+
 /**
  * mock_era_register() - make the IOMMU core know an instance
  * @instance: the instance; its iommu device is in sysfs already
@@ -202,12 +242,7 @@ static void era_quiesce(void)
 int mock_era_register(struct mock_instance *instance)
 {
 	instance->iommu.ops = &era_ops;
-	mutex_lock(&era_lock);
-	if (!era_instances++) {
-		era_saved = platform_bus_type.iommu_ops;
-		WRITE_ONCE(platform_bus_type.iommu_ops, &era_ops);
-	}
-	mutex_unlock(&era_lock);
+	era_take_bus(&era_platform);
 	return 0;
 }
 
@@ -217,12 +252,7 @@ int mock_era_register(struct mock_instance *instance)
  */
 void mock_era_unregister(struct mock_instance *instance)
 {
-	mutex_lock(&era_lock);
-	if (!--era_instances) {
-		WRITE_ONCE(platform_bus_type.iommu_ops, era_saved);
-		era_quiesce();
-	}
-	mutex_unlock(&era_lock);
+	era_restore_bus(&era_platform);
 }
 
 /**
@@ -244,6 +274,36 @@ int mock_era_prepare(struct mock_device *device)
  */
 void mock_era_unprepare(struct mock_device *device)
 {
+}
+
+/**
+ * mock_era_adopt() - make the IOMMU core find the mock when a PCI device is added
+ * @device: is found by its PCI device's name; pci_lock_rescan_remove() is held
+ *
+ * Return: 0.
+ */
+int mock_era_adopt(struct mock_device *device)
+{
+	era_take_bus(&era_pci);
+	return 0;
+}
+
+/**
+ * mock_era_give_back() - undo mock_era_adopt()
+ * @device: its PCI device was removed; pci_lock_rescan_remove() is held
+ */
+void mock_era_give_back(struct mock_device *device)
+{
+	era_restore_bus(&era_pci);
+}
+
+/* The core keeps its state of a device until that is released, not longer. */
+static int era_report(struct mock_device *device, struct iommu_fault_event *event)
+{
+	lockdep_assert_held(&device->life);
+	if (device->released)
+		return -EIO;
+	return iommu_report_device_fault(device->dev, event) ? -EIO : 0;
 }
 
 /**
@@ -273,7 +333,7 @@ int mock_era_report_request(struct mock_device *device, const struct mock_reques
 		prm->flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
 		prm->pasid = request->pasid;
 	}
-	return iommu_report_device_fault(&device->pdev->dev, &event) ? -EIO : 0;
+	return era_report(device, &event);
 }
 
 /**
@@ -307,5 +367,5 @@ int mock_era_report_fault(struct mock_device *device,
 		out->flags |= IOMMU_FAULT_UNRECOV_PASID_VALID;
 		out->pasid = fault->pasid;
 	}
-	return iommu_report_device_fault(&device->pdev->dev, &event) ? -EIO : 0;
+	return era_report(device, &event);
 }

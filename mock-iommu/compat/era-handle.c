@@ -5,7 +5,8 @@
  *
  * The IOMMU core finds the driver of a device by the firmware node of its IOMMU, so the
  * mock stands beside other drivers, and none of them sees its devices. An instance has a
- * software node for that.
+ * software node for that. A platform device is given that node before it is added; a PCI
+ * device that is adopted gets it from a bus notifier that comes before the core's.
  *
  * A device is in the core's queue of page requests, and so may report any, while the core
  * wants them. Up to 6.14 it says so by switching a feature of the device on and off, later
@@ -19,6 +20,8 @@
  */
 #include <linux/mutex.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/pci.h>
 #include <linux/property.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -303,7 +306,7 @@ static void era_release_device(struct device *dev)
 		device->requests_wanted = 1;
 		era_unwant_requests(device, dev);
 	}
-	mock_device_attach(device, NULL);
+	mock_device_release(device);
 	up_write(&device->life);
 }
 
@@ -437,7 +440,7 @@ static int era_set_pasid_bits(struct device *dev, unsigned int bits)
  */
 int mock_era_prepare(struct mock_device *device)
 {
-	struct device *dev = &device->pdev->dev;
+	struct device *dev = device->dev;
 	int ret;
 
 	ret = era_fwspec_init(dev, device->instance->iommu.fwnode);
@@ -455,7 +458,7 @@ int mock_era_prepare(struct mock_device *device)
  */
 void mock_era_unprepare(struct mock_device *device)
 {
-	struct device *dev = &device->pdev->dev;
+	struct device *dev = device->dev;
 
 	if (!dev->iommu)
 		return;	/* the IOMMU core has seen it, and has freed it */
@@ -463,6 +466,54 @@ void mock_era_unprepare(struct mock_device *device)
 	kfree(dev->iommu->fwspec);
 	kfree(dev->iommu);
 	dev->iommu = NULL;
+}
+
+/* When it cannot be given the mock, it is probed without, which mock_pci_adopt() sees. */
+static int era_pci_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct mock_device *device = NULL;
+	struct device *dev = data;
+
+	if (action == BUS_NOTIFY_ADD_DEVICE && !dev->iommu)
+		device = mock_device_of(dev);
+	if (device)
+		era_fwspec_init(dev, device->instance->iommu.fwnode);
+	return NOTIFY_DONE;
+}
+
+/* Comes before the core's; is there while a device is adopted. */
+static struct notifier_block era_pci_notifier = {
+	.notifier_call	= era_pci_notify,
+	.priority	= INT_MAX,
+};
+
+static unsigned int era_pci_users;	/* guarded by pci_lock_rescan_remove() */
+
+/**
+ * mock_era_adopt() - make the IOMMU core find the mock when a PCI device is added
+ * @device: is found by its PCI device's name; pci_lock_rescan_remove() is held
+ *
+ * Return: 0 or an error.
+ */
+int mock_era_adopt(struct mock_device *device)
+{
+	int ret = 0;
+
+	if (!era_pci_users)
+		ret = bus_register_notifier(&pci_bus_type, &era_pci_notifier);
+	if (!ret)
+		era_pci_users++;
+	return ret;
+}
+
+/**
+ * mock_era_give_back() - undo mock_era_adopt()
+ * @device: its PCI device was removed; pci_lock_rescan_remove() is held
+ */
+void mock_era_give_back(struct mock_device *device)
+{
+	if (!--era_pci_users)
+		bus_unregister_notifier(&pci_bus_type, &era_pci_notifier);
 }
 
 /*
@@ -508,7 +559,7 @@ int mock_era_report_request(struct mock_device *device, const struct mock_reques
 		prm->flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
 		prm->pasid = request->pasid;
 	}
-	return iommu_report_device_fault(&device->pdev->dev, &event) ? -EIO : 0;
+	return iommu_report_device_fault(device->dev, &event) ? -EIO : 0;
 }
 
 /**

@@ -20,6 +20,9 @@ void mock_era_unregister(struct mock_instance *instance);
 int mock_era_prepare(struct mock_device *device);
 void mock_era_unprepare(struct mock_device *device);
 
+int mock_era_adopt(struct mock_device *device);
+void mock_era_give_back(struct mock_device *device);
+
 int mock_era_report_request(struct mock_device *device, const struct mock_request *request);
 int mock_era_report_fault(struct mock_device *device,
 			  const struct mock_iommu_unrecoverable *fault);
