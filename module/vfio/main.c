@@ -5,9 +5,15 @@
  * VFIO asks the backend that was registered last first. This one takes containers that ask for
  * its own number and, where the administrator says so, those that ask for type1's second version;
  * all others go on to type1.
+ *
+ * VFIO holds no reference to this module while a call on a container is in it: another thread can
+ * set the container to nothing meanwhile, and then the module can be removed. So calls are
+ * counted, and removal waits for them.
  */
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/vfio.h>
+#include <linux/wait_bit.h>
 
 #include <linux/faultq.h>
 
@@ -52,7 +58,10 @@ static long fq_vfio_call(struct fq_container *container, unsigned int cmd, unsig
 	return fq_type1_ioctl(container, cmd, arg);
 }
 
-static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
+/* Calls on containers that are in this module. */
+static atomic_t fq_vfio_calls;
+
+static long fq_vfio_enter(void *iommu_data, unsigned int cmd, unsigned long arg)
 {
 	struct fq_container *container;
 	long ret;
@@ -65,6 +74,17 @@ static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
 		return -EINVAL;
 	ret = fq_vfio_call(container, cmd, arg);
 	fq_container_put(container);
+	return ret;
+}
+
+static long fq_vfio_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
+{
+	long ret;
+
+	atomic_inc(&fq_vfio_calls);
+	ret = fq_vfio_enter(iommu_data, cmd, arg);
+	if (atomic_dec_and_test(&fq_vfio_calls))
+		wake_up_var(&fq_vfio_calls);
 	return ret;
 }
 
@@ -92,9 +112,16 @@ static int __init fq_vfio_init(void)
 	return vfio_register_iommu_driver(&fq_vfio_ops);
 }
 
+/*
+ * Between VFIO's look for the backend and the count, and between the count and the return, a
+ * task does not sleep: when each has slept or is in user space, it has passed.
+ */
 static void __exit fq_vfio_exit(void)
 {
 	vfio_unregister_iommu_driver(&fq_vfio_ops);
+	synchronize_rcu_tasks();
+	wait_var_event(&fq_vfio_calls, !atomic_read(&fq_vfio_calls));
+	synchronize_rcu_tasks();
 }
 
 module_init(fq_vfio_init);
