@@ -125,7 +125,7 @@ static int get_info(struct run *run, union info *info, uint32_t size)
 	return call(run, VFIO_IOMMU_GET_INFO, info);
 }
 
-static void capability(struct run *run, struct vfio_info_cap_header *header)
+static void say_capability(struct run *run, struct vfio_info_cap_header *header)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *ranges = (void *)header;
 	struct vfio_iommu_type1_info_dma_avail *avail = (void *)header;
@@ -147,7 +147,7 @@ static void capabilities(struct run *run, const union info *info)
 	while (at) {
 		struct vfio_info_cap_header *header = (void *)(info->room + at);
 
-		capability(run, header);
+		say_capability(run, header);
 		at = header->next;
 	}
 }
