@@ -9,6 +9,7 @@
 #   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
 #   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
+#   make vfio-clients        Debian's dpdk-testpmd and QEMU on the VFIO backend, in guests
 
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
@@ -19,7 +20,7 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms dkms-guests clean help
+.PHONY: all modules lib tools demo check soak lanes lint install uninstall dkms dkms-guests vfio-clients clean help
 
 all: modules tools
 
@@ -60,6 +61,9 @@ dkms:
 
 dkms-guests:
 	@scripts/dkms-guests $(SYSTEM)
+
+vfio-clients:
+	@scripts/vfio-clients
 
 clean:
 	rm -rf build

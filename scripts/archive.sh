@@ -74,15 +74,21 @@ create_archive() {
 }
 
 # From here on apt-get and apt-cache speak of the release SUITE for ARCH: of the machine's own lists if that is
-# what the machine runs, else of private ones, which are fetched if they are not there.
+# what the machine runs, else of private ones.
 use_archive() {
-	local suite=$1 arch=$2 codename=${1%-backports} dir
-	archive_name="$suite for $arch"
-	if [ "$suite" = "$(machine_codename)" ] && [ "$arch" = "$(dpkg --print-architecture)" ]; then
+	if [ "$1" = "$(machine_codename)" ] && [ "$2" = "$(dpkg --print-architecture)" ]; then
+		archive_name="$1 for $2"
 		archive_refresh="run 'apt-get update'"
 		unset APT_CONFIG
 		return
 	fi
+	use_private_archive "$@"
+}
+
+# The same, but always of private lists, which are fetched if they are not there.
+use_private_archive() {
+	local suite=$1 arch=$2 codename=${1%-backports} dir
+	archive_name="$suite for $arch"
 	dir=$cache/apt/$codename-$arch
 	archive_refresh="remove $dir"
 	mkdir -p "$cache/apt"
