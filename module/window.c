@@ -205,6 +205,7 @@ int fq_window_add(struct fq_ioas *ioas, struct faultq_window *window)
 	mutex_unlock(&ioas->lock);
 	return ret;
 }
+EXPORT_SYMBOL_FAULTQ(fq_window_add);
 
 static struct fq_window *fq_window_find(struct fq_ioas *ioas, u32 id)
 {

@@ -50,27 +50,47 @@ void fq_container_put(struct fq_container *container)
 	kref_put(&container->kref, fq_container_free);
 }
 
+static int fq_container_move_msi(struct fq_container *container, u64 base)
+{
+	struct faultq_window window = {
+		.iova = base, .length = FAULTQ_VFIO_MSI_SIZE, .type = FAULTQ_WINDOW_SW_MSI,
+	};
+
+	return fq_window_add(&container->vm->ioas, &window);
+}
+
+static int fq_container_publish(struct fq_container *container)
+{
+	int ret = xa_alloc_cyclic(&fq_containers, &container->id, container,
+				  XA_LIMIT(1, S32_MAX), &fq_last_container, GFP_KERNEL_ACCOUNT);
+
+	return ret < 0 ? ret : 0;
+}
+
 /**
  * fq_container_open() - a container is set to this backend
  * @max_mappings: mappings that can be made in it; 0: any number
+ * @msi_base: where the kernel's own window for MSI doorbells is to be, or 0: where it likes
  * @as_type1: its owner asked for type1
  *
  * Return: what VFIO is to keep, or an ERR_PTR().
  */
-void *fq_container_open(unsigned int max_mappings, bool as_type1)
+void *fq_container_open(unsigned int max_mappings, u64 msi_base, bool as_type1)
 {
 	struct fq_container *container = fq_container_create();
+	int ret;
 
 	if (!container)
 		return ERR_PTR(-ENOMEM);
 	container->as_type1 = as_type1;
 	fq_ioas_limit(&container->vm->ioas, max_mappings);
-	if (xa_alloc_cyclic(&fq_containers, &container->id, container, XA_LIMIT(1, S32_MAX),
-			    &fq_last_container, GFP_KERNEL_ACCOUNT) < 0) {
-		fq_container_put(container);
-		return ERR_PTR(-ENOMEM);
-	}
-	return (void *)(unsigned long)container->id;
+	ret = msi_base ? fq_container_move_msi(container, msi_base) : 0;
+	if (!ret)
+		ret = fq_container_publish(container);
+	if (!ret)
+		return (void *)(unsigned long)container->id;
+	fq_container_put(container);
+	return ERR_PTR(ret);
 }
 
 /**

@@ -37,18 +37,26 @@ module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "Mappings that a new container can have; 0: any number (default 65535)");
 
-/* Is a container that asks for this backend or property to be this module's? */
+/* This backend's own number, with or without a base for MSI doorbells. */
+static bool fq_vfio_own(unsigned long extension)
+{
+	return extension % FAULTQ_VFIO_MSI_SIZE == FAULTQ_VFIO_IOMMU;
+}
+
+/* Is a container that asks for this backend to be this module's? */
 static bool fq_vfio_takes(unsigned long extension)
 {
-	return extension == FAULTQ_VFIO_IOMMU ||
-	       (extension == VFIO_TYPE1v2_IOMMU && READ_ONCE(type1));
+	return fq_vfio_own(extension) || (extension == VFIO_TYPE1v2_IOMMU && READ_ONCE(type1));
 }
 
 static void *fq_vfio_open(unsigned long arg)
 {
+	bool own = fq_vfio_own(arg);
+
 	if (!fq_vfio_takes(arg))
 		return ERR_PTR(-EINVAL);
-	return fq_container_open(READ_ONCE(dma_entry_limit), arg != FAULTQ_VFIO_IOMMU);
+	return fq_container_open(READ_ONCE(dma_entry_limit),
+				 own ? round_down(arg, FAULTQ_VFIO_MSI_SIZE) : 0, !own);
 }
 
 static long fq_vfio_call(struct fq_container *container, unsigned int cmd, unsigned long arg)

@@ -60,7 +60,7 @@ struct fq_container {
 	bool as_type1;
 };
 
-void *fq_container_open(unsigned int max_mappings, bool as_type1);
+void *fq_container_open(unsigned int max_mappings, u64 msi_base, bool as_type1);
 void fq_container_release(void *iommu_data);
 struct fq_container *fq_container_get(void *iommu_data);
 void fq_container_put(struct fq_container *container);

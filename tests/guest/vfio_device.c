@@ -149,6 +149,62 @@ static void interrupts_arrive(void **state)
 	pages_free(memory, 2);
 }
 
+/* Where the kernel's own window is: its base, and how it is named. */
+static struct faultq_window_entry own_msi_window(const struct vfio *vfio)
+{
+	struct faultq_window_entry windows[LIST_ROOM], found = {};
+	struct faultq *fq = vfio_vm(vfio->container);
+	uint32_t count = list_windows(fq, windows);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (windows[i].type == FAULTQ_WINDOW_SW_MSI)
+			found = windows[i];
+	faultq_close(fq);
+	return found;
+}
+
+static void the_kernels_own_msi_window_is_where_type1_has_it(void **state)
+{
+	struct faultq_window_entry window;
+
+	(void)state;
+	vfio_open(&first, &edu, FAULTQ_VFIO_IOMMU);
+	window = own_msi_window(&first);
+	if (!window.length)
+		skip_because("this IOMMU takes interrupts where it always does");
+	assert_int_equal(window.iova, 0x8000000);
+	assert_int_equal(window.length, FAULTQ_VFIO_MSI_SIZE);
+	close_all(state);
+}
+
+static void the_kernels_own_msi_window_can_be_moved(void **state)
+{
+	const uint64_t base = 0x30000000;
+	char *memory = pages_new(1), iommu[32] = "";
+	int event = eventfd(0, EFD_CLOEXEC);
+
+	(void)state;
+	vfio_open(&first, &edu, FAULTQ_VFIO_IOMMU_AT(base));
+	assert_int_equal(own_msi_window(&first).iova, base);
+	assert_int_equal(own_msi_window(&first).length, FAULTQ_VFIO_MSI_SIZE);
+	assert_int_equal(vfio_map(first.container, base, memory, PAGE, RW), -EINVAL);
+	assert_int_equal(vfio_map(first.container, 0x8000000, memory, PAGE, RW), 0);
+	set_msi(&first, event);
+	interrupt_arrives(event);
+	close_all(state);
+
+	/* not to a base that is none */
+	vfio_begin(&first, &edu, -1);
+	assert_true(vfio_set_iommu(first.container, FAULTQ_VFIO_IOMMU_AT(base + 16 * PAGE)) < 0);
+	/* x86's doorbells cannot be anywhere else, nor can other windows be there */
+	if (pci_iommu(&edu, iommu, sizeof(iommu)) && !strncmp(iommu, "dmar", 4))
+		assert_int_equal(vfio_set_iommu(first.container, FAULTQ_VFIO_IOMMU_AT(0xfee00000)),
+				 -EEXIST);
+	close_all(state);
+	close(event);
+	pages_free(memory, 1);
+}
+
 static void a_reset_is_vfios(void **state)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
@@ -271,6 +327,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(registers_and_dma),
 		CASE(interrupts_arrive),
+		CASE(the_kernels_own_msi_window_is_where_type1_has_it),
+		CASE(the_kernels_own_msi_window_can_be_moved),
 		CASE(a_reset_is_vfios),
 		CASE(the_driver_binds_afterwards),
 		CASE(groups_of_one_container_share_its_mappings),

@@ -1119,6 +1119,18 @@ struct faultq_doorbell_entry {
 #define FAULTQ_VFIO_IOMMU	0xFA01
 
 /*
+ * FAULTQ_VFIO_IOMMU_AT: the same, with a window of type SW_MSI of 1 MiB at @base from the start,
+ * as if WINDOW_ADD had been called before the first group came. Where the kernel maps the
+ * doorbells of devices itself (Arm), it does so there instead of at 0x8000000; elsewhere the
+ * window keeps the range free of mappings. @base: an IOVA, a multiple of 1 MiB and not 0.
+ *
+ * Errors of VFIO_SET_IOMMU: those of a refused group, of which EEXIST says that a reserved window
+ * of it lies there. With another @base it is no backend that VFIO knows.
+ */
+#define FAULTQ_VFIO_MSI_SIZE	0x100000
+#define FAULTQ_VFIO_IOMMU_AT(base)	(FAULTQ_VFIO_IOMMU | (unsigned long)(base))
+
+/*
  * FAULTQ_VFIO_VM: on a container: returns a descriptor of its VM, close-on-exec. The argument
  * must be 0.
  *
