@@ -62,6 +62,16 @@ unsigned long instance_counter(const char *instance, const char *counter)
 	return 0;
 }
 
+static void device_create(struct device *device, const char *instance, const char *name,
+			  const char *settings)
+{
+	snprintf(device->instance, sizeof(device->instance), "%s", instance);
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	assert_int_equal(mock_device_create(instance, name, settings), 0);
+	device->fd = mock_open(instance, name);
+	assert_true(device->fd >= 0);
+}
+
 /**
  * device_make() - make a live device and bind to it
  * @device: is filled in
@@ -74,13 +84,29 @@ void device_make(struct device *device, const char *instance, const char *name,
 {
 	char all[128];
 
-	snprintf(device->instance, sizeof(device->instance), "%s", instance);
-	snprintf(device->name, sizeof(device->name), "%s", name);
 	snprintf(device->platform, sizeof(device->platform), "platform/mock-%s-%s", instance, name);
 	snprintf(all, sizeof(all), "pasid_bits=8 %s", settings);
-	assert_int_equal(mock_device_create(instance, name, all), 0);
-	device->fd = mock_open(instance, name);
-	assert_true(device->fd >= 0);
+	device_create(device, instance, name, all);
+}
+
+/**
+ * device_adopt() - make a live device that adopts a PCI device, and bind to it
+ * @device: is filled in
+ * @instance: behind this instance
+ * @name: name of its directory
+ * @pci: address of the PCI device, which has no driver
+ * @settings: more attributes, such as "mode=pri"
+ *
+ * When it is no longer live, pci_rescan() lets the PCI device meet its own IOMMU.
+ */
+void device_adopt(struct device *device, const char *instance, const char *name,
+		  const char *pci, const char *settings)
+{
+	char all[128];
+
+	snprintf(device->platform, sizeof(device->platform), "pci/%s", pci);
+	snprintf(all, sizeof(all), "pci=%s %s", pci, settings);
+	device_create(device, instance, name, all);
 }
 
 /**

@@ -37,7 +37,7 @@
  * struct device - a mock device
  * @instance: directory of its IOMMU instance in configfs
  * @name: its own directory
- * @platform: as ATTACH takes it
+ * @platform: as ATTACH takes it; also of a PCI device that was adopted
  * @fd: /dev/mock-iommu, bound to it, or -1
  */
 struct device {
@@ -76,6 +76,8 @@ void instance_make(const char *instance, unsigned int depth);
 void instance_remove(const char *instance);
 void device_make(struct device *device, const char *instance, const char *name,
 		 const char *settings);
+void device_adopt(struct device *device, const char *instance, const char *name,
+		  const char *pci, const char *settings);
 void device_unplug(struct device *device);
 void device_plug(struct device *device);
 void device_remove(struct device *device);
