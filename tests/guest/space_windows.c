@@ -255,6 +255,7 @@ static void an_attach_that_collides_changes_nothing(void **state)
 {
 	struct space *space = *state;
 	struct faultq_attach attach;
+	uint32_t devices = vm_stats(space->fq, 0).devices;
 
 	for (unsigned int i = 0; i < 3; i++) {
 		uint64_t iova = 0x20000000 + i * (MIB + PAGE);
@@ -263,7 +264,7 @@ static void an_attach_that_collides_changes_nothing(void **state)
 
 		assert_int_equal(map_at(space, iova), 0);
 		assert_int_equal(faultq_attach(space->fq, space->first.platform, &attach), result);
-		assert_int_equal(vm_stats(space->fq, 0).devices, !result);
+		assert_int_equal(vm_stats(space->fq, 0).devices, devices + !result);
 		if (!result)
 			vm_detach(space->fq, attach.device);
 		assert_regions(space, 0);
@@ -300,17 +301,20 @@ static void ranges_are_what_is_left(void **state)
 {
 	struct faultq_range_entry ranges[LIST_ROOM];
 	struct space *space = *state;
+	uint64_t last;
 	uint32_t id;
 
 	assert_int_equal(list_ranges(space->fq, ranges), 1);
 	assert_int_equal(ranges[0].first, 0);
-	assert_int_equal(ranges[0].last, ~0ull);
+	last = ranges[0].last;
+	/* a VM of a container has a device already */
+	assert_true(last == ~0ull || last == APERTURE - 1);
 
 	id = window_add(space->fq, 0, MIB, RESERVED, 0);
-	window_add(space->fq, ~0ull - MIB + 1, MIB, RESERVED, 0);
+	window_add(space->fq, last - MIB + 1, MIB, RESERVED, 0);
 	assert_int_equal(list_ranges(space->fq, ranges), 1);
 	assert_int_equal(ranges[0].first, MIB);
-	assert_int_equal(ranges[0].last, ~0ull - MIB);
+	assert_int_equal(ranges[0].last, last - MIB);
 
 	/* mappings are in them, windows that keep nothing off, too */
 	assert_int_equal(map_at(space, IOVA), 0);
@@ -321,7 +325,7 @@ static void ranges_are_what_is_left(void **state)
 	assert_int_equal(ranges[1].first, 0x20001000);
 	assert_int_equal(ranges[1].last, 0x200fffff);
 	assert_int_equal(ranges[2].first, 0x20102000);
-	assert_int_equal(ranges[2].last, APERTURE - 1);
+	assert_int_equal(ranges[2].last, last == ~0ull ? APERTURE - 1 : last - MIB);
 	assert_int_equal(faultq_window_del(space->fq, id), 0);
 	assert_int_equal(list_ranges(space->fq, ranges), 3);
 	assert_int_equal(ranges[0].first, 0);
