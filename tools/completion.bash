@@ -19,6 +19,8 @@ _faultq() {
 
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W "info stats top limits show monitor pager held release" -- "$word")
+	elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --vfio ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(cd /sys/bus/pci/drivers/vfio-pci 2>/dev/null && echo *:*)" -- "$word")
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(faultq "$command" --help 2>/dev/null |
 			grep -o -- '--[a-z-]*')" -- "$word")
