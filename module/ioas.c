@@ -346,6 +346,38 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap);
 
 /**
+ * fq_ioas_unmap_begun() - remove the mappings that begin in a range, and all of them
+ * @ioas: the address space
+ * @iova: from user space, anything
+ * @length: bytes
+ * @unmapped: is set to the bytes removed, which may be more
+ *
+ * Nothing is removed when a mapping that begins before the range reaches into it.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
+{
+	struct fq_mapping *first;
+	LIST_HEAD(dead);
+	u64 last;
+
+	*unmapped = 0;
+	if (!fq_range_last(iova, length, &last))
+		return -EINVAL;
+
+	mutex_lock(&ioas->lock);
+	first = fq_first_mapping(ioas, iova, last);
+	if (first && first->node.start >= iova)
+		*unmapped = fq_remove_range(ioas, iova, last, &dead);
+	mutex_unlock(&ioas->lock);
+
+	fq_free_dead(&dead);
+	return 0;
+}
+EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap_begun);
+
+/**
  * fq_ioas_clear() - remove everything
  * @ioas: no call is in it, and no device is attached
  */

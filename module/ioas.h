@@ -61,6 +61,7 @@ void fq_ioas_clear(struct fq_ioas *ioas);
 
 int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map);
 int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
+int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);
 void fq_ioas_limit(struct fq_ioas *ioas, unsigned int max);
 void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info);

@@ -69,20 +69,20 @@ static int fq_container_publish(struct fq_container *container)
 
 /**
  * fq_container_open() - a container is set to this backend
+ * @version: of type1, for which its owner asked, or 0: for this backend
  * @max_mappings: mappings that can be made in it; 0: any number
  * @msi_base: where the kernel's own window for MSI doorbells is to be, or 0: where it likes
- * @as_type1: its owner asked for type1
  *
  * Return: what VFIO is to keep, or an ERR_PTR().
  */
-void *fq_container_open(unsigned int max_mappings, u64 msi_base, bool as_type1)
+void *fq_container_open(unsigned int version, unsigned int max_mappings, u64 msi_base)
 {
 	struct fq_container *container = fq_container_create();
 	int ret;
 
 	if (!container)
 		return ERR_PTR(-ENOMEM);
-	container->as_type1 = as_type1;
+	container->version = version;
 	fq_ioas_limit(&container->vm->ioas, max_mappings);
 	ret = msi_base ? fq_container_move_msi(container, msi_base) : 0;
 	if (!ret)
@@ -151,7 +151,7 @@ int fq_container_attach(void *iommu_data, struct iommu_group *group, bool unsafe
 	if (!container)
 		return -EINVAL;
 	ret = fq_container_join(container, group, unsafe);
-	if (ret && container->as_type1)
+	if (ret && container->version)
 		pr_warn_once("IOMMU group %d was refused (%d) and may go to type1 instead\n",
 			     iommu_group_id(group), ret);
 	fq_container_put(container);

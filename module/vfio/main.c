@@ -3,8 +3,8 @@
  * The VFIO container backend: how VFIO finds it.
  *
  * VFIO asks the backend that was registered last first. This one takes containers that ask for
- * its own number and, where the administrator says so, those that ask for type1's second version;
- * all others go on to type1.
+ * its own number and, where the administrator says so, those that ask for type1; all others go on
+ * to that.
  *
  * VFIO holds no reference to this module while a call on a container is in it: another thread can
  * set the container to nothing meanwhile, and then the module can be removed. So calls are
@@ -30,7 +30,7 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 
 static bool type1;
 module_param(type1, bool, 0644);
-MODULE_PARM_DESC(type1, "Take containers that ask for VFIO's type1v2 backend, too");
+MODULE_PARM_DESC(type1, "Take containers that ask for VFIO's type1 backend, too");
 
 static unsigned int dma_entry_limit = U16_MAX;
 module_param(dma_entry_limit, uint, 0644);
@@ -43,20 +43,25 @@ static bool fq_vfio_own(unsigned long extension)
 	return extension % FAULTQ_VFIO_MSI_SIZE == FAULTQ_VFIO_IOMMU;
 }
 
+/* The version of type1 that a container asks for, or 0. */
+static unsigned int fq_vfio_version(unsigned long extension)
+{
+	return extension == VFIO_TYPE1_IOMMU ? 1 : extension == VFIO_TYPE1v2_IOMMU ? 2 : 0;
+}
+
 /* Is a container that asks for this backend to be this module's? */
 static bool fq_vfio_takes(unsigned long extension)
 {
-	return fq_vfio_own(extension) || (extension == VFIO_TYPE1v2_IOMMU && READ_ONCE(type1));
+	return fq_vfio_own(extension) || (fq_vfio_version(extension) && READ_ONCE(type1));
 }
 
 static void *fq_vfio_open(unsigned long arg)
 {
-	bool own = fq_vfio_own(arg);
+	u64 msi_base = fq_vfio_own(arg) ? round_down(arg, FAULTQ_VFIO_MSI_SIZE) : 0;
 
 	if (!fq_vfio_takes(arg))
 		return ERR_PTR(-EINVAL);
-	return fq_container_open(READ_ONCE(dma_entry_limit),
-				 own ? round_down(arg, FAULTQ_VFIO_MSI_SIZE) : 0, !own);
+	return fq_container_open(fq_vfio_version(arg), READ_ONCE(dma_entry_limit), msi_base);
 }
 
 static long fq_vfio_call(struct fq_container *container, unsigned int cmd, unsigned long arg)

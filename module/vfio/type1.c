@@ -42,22 +42,21 @@ static long fq_type1_map(struct fq_container *container, void __user *user)
 	return fq_type1_map_range(&container->vm->ioas, &map);
 }
 
+/* The first version removes what begins in the range, though it may end behind it. */
 static int fq_type1_unmap_range(struct fq_container *container,
 				struct vfio_iommu_type1_dma_unmap *dma)
 {
-	bool all = dma->flags & VFIO_DMA_UNMAP_FLAG_ALL;
-	u64 unmapped;
-	int ret;
+	struct fq_ioas *ioas = &container->vm->ioas;
 
-	if (dma->flags & ~VFIO_DMA_UNMAP_FLAG_ALL || (all && (dma->iova || dma->size)))
-		return -EINVAL;
+	if (dma->flags & VFIO_DMA_UNMAP_FLAG_ALL)
+		return dma->iova || dma->size ? -EINVAL :
+		       fq_ioas_unmap(ioas, 0, U64_MAX, &dma->size);
 	/* UNMAP's word for everything is none here */
-	if (!all && dma->size == U64_MAX)
+	if (dma->size == U64_MAX)
 		return -EINVAL;
-	ret = fq_ioas_unmap(&container->vm->ioas, dma->iova, all ? U64_MAX : dma->size, &unmapped);
-	if (!ret)
-		dma->size = unmapped;
-	return ret;
+	return container->version == 1 ?
+	       fq_ioas_unmap_begun(ioas, dma->iova, dma->size, &dma->size) :
+	       fq_ioas_unmap(ioas, dma->iova, dma->size, &dma->size);
 }
 
 static long fq_type1_unmap(struct fq_container *container, void __user *user)
@@ -68,7 +67,7 @@ static long fq_type1_unmap(struct fq_container *container, void __user *user)
 
 	if (copy_from_user(&dma, user, size))
 		return -EFAULT;
-	if (dma.argsz < size)
+	if (dma.argsz < size || dma.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
 		return -EINVAL;
 	ret = fq_type1_unmap_range(container, &dma);
 	if (ret)
@@ -82,6 +81,7 @@ static long fq_type1_extension(struct fq_container *container, unsigned long ext
 
 	switch (extension) {
 	case FAULTQ_VFIO_IOMMU:
+	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
 		return 1;

@@ -51,16 +51,16 @@ void vfio_unregister_iommu_driver(const struct vfio_iommu_driver_ops *ops);
  * @kref: of VFIO, and of each call that is in it
  * @id: VFIO's name for it
  * @vm: the VM, of which it is a user
- * @as_type1: its owner asked for type1
+ * @version: of type1, for which its owner asked, or 0: for this backend
  */
 struct fq_container {
 	struct kref kref;
 	u32 id;
 	struct fq_vm *vm;
-	bool as_type1;
+	unsigned int version;
 };
 
-void *fq_container_open(unsigned int max_mappings, u64 msi_base, bool as_type1);
+void *fq_container_open(unsigned int version, unsigned int max_mappings, u64 msi_base);
 void fq_container_release(void *iommu_data);
 struct fq_container *fq_container_get(void *iommu_data);
 void fq_container_put(struct fq_container *container);
