@@ -101,7 +101,7 @@ static int write_dma(uint64_t iova)
 
 static void the_pager_serves_a_device_of_vfio(void **state)
 {
-	const char *arguments[] = {
+	const char *arguments[8] = {
 		"faultq", "pager", "--vfio", edu.address, "--count=2", "--ready-fd=1", NULL,
 	};
 	FILE *output;
@@ -118,7 +118,7 @@ static void the_pager_serves_a_device_of_vfio(void **state)
 
 static void the_example_is_a_vmm(void **state)
 {
-	const char *arguments[] = { "vmm", edu.address, "2", NULL };
+	const char *arguments[4] = { "vmm", edu.address, "2", NULL };
 	FILE *output;
 	pid_t child;
 
