@@ -192,7 +192,7 @@ static void race(unsigned long type)
 
 	backend = type;
 	calls = (struct calls){
-		.container = vfio_container(), .left = scaled(10000, 500000),
+		.container = vfio_container(), .left = scaled(10000, 1000000),
 	};
 	assert_true(calls.container >= 0);
 	start(threads, &unloaded);
