@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "support/space.h"
 
@@ -325,28 +324,13 @@ static void random_calls_agree_with_the_model(void **unused)
 	pages_free(memory, MEMORY);
 }
 
-/* From the kernel command line, to repeat a run; else a new one. */
-static unsigned int choose_seed(void)
-{
-	char line[4096] = "", *given;
-	FILE *file = fopen("/proc/cmdline", "re");
-	unsigned int chosen;
-
-	if (file && fgets(line, sizeof(line), file)) {
-		given = strstr(line, "faultq.seed=");
-		if (given)
-			return strtoul(strchr(given, '=') + 1, NULL, 0);
-	}
-	return getrandom(&chosen, sizeof(chosen), 0) == sizeof(chosen) ? chosen : 1;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_calls_agree_with_the_model),
 	};
 
-	state = choose_seed();
+	state = test_seed();
 	printf("# FAULTQ_SEED=%u\n", state);
 	return tap_run_group(tests, NULL, NULL);
 }

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -471,21 +470,6 @@ static void attach_while_the_device_comes_and_goes(void **state)
 	instance_remove("race");
 }
 
-/* From the kernel command line, to repeat a run; else a new one. */
-static unsigned int choose_seed(void)
-{
-	char line[4096] = "", *given;
-	FILE *file = fopen("/proc/cmdline", "re");
-	unsigned int chosen;
-
-	if (file && fgets(line, sizeof(line), file)) {
-		given = strstr(line, "faultq.seed=");
-		if (given)
-			return strtoul(strchr(given, '=') + 1, NULL, 0);
-	}
-	return getrandom(&chosen, sizeof(chosen), 0) == sizeof(chosen) ? chosen : 1;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,7 +482,7 @@ int main(void)
 		cmocka_unit_test(unloading_the_mock_at_any_moment),
 	};
 
-	seed = choose_seed();
+	seed = test_seed();
 	fprintf(stderr, "FAULTQ_SEED=%u\n", seed);
 	return tap_run_request_group(tests, NULL, NULL);
 }

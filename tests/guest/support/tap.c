@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "tap.h"
 
@@ -18,6 +19,27 @@ void tap_begin(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
+}
+
+/**
+ * test_seed() - the seed of a test that chooses at random
+ *
+ * Return: that of the kernel command line, faultq.seed=N, to repeat a run; else a new one.
+ */
+unsigned int test_seed(void)
+{
+	char line[4096] = "", *given;
+	FILE *file = fopen("/proc/cmdline", "re");
+	unsigned int chosen;
+
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	given = strstr(line, "faultq.seed=");
+	if (given)
+		return strtoul(strchr(given, '=') + 1, NULL, 0);
+	return getrandom(&chosen, sizeof(chosen), 0) == sizeof(chosen) ? chosen : 1;
 }
 
 /**

@@ -29,6 +29,7 @@
 
 void tap_begin(void);
 int tap_skip_group(const struct CMUnitTest *tests, size_t count, const char *reason);
+unsigned int test_seed(void);
 unsigned long scaled(unsigned long quick, unsigned long soak);
 void skip_because(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
