@@ -126,7 +126,10 @@ static int era_attach(struct mock_device *device, struct device *dev, struct moc
 	return 0;
 }
 
-/* Where the core tells the old domain, it tells nothing new. */
+/*
+ * Where the core tells the old domain, it tells nothing new. A foreign device may be shown the
+ * mock's domain: the core puts it into the group of another function of its slot.
+ */
 #ifdef MOCK_HAVE_ATTACH_OLD
 static int era_attach_dev(struct iommu_domain *domain, struct device *dev,
 			  struct iommu_domain *old)
@@ -134,9 +137,11 @@ static int era_attach_dev(struct iommu_domain *domain, struct device *dev,
 static int era_attach_dev(struct iommu_domain *domain, struct device *dev)
 #endif
 {
-	struct mock_device *device = dev_iommu_priv_get(dev);
+	struct mock_device *device = mock_device_of(dev);
 	int ret;
 
+	if (!device)
+		return -EINVAL;
 	down_write(&device->life);
 	ret = era_attach(device, dev, to_mock_domain(domain));
 	up_write(&device->life);
@@ -168,9 +173,11 @@ static int era_set_dev_pasid(struct iommu_domain *domain, struct device *dev, io
 static int era_set_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid)
 #endif
 {
-	struct mock_device *device = dev_iommu_priv_get(dev);
+	struct mock_device *device = mock_device_of(dev);
 	int ret;
 
+	if (!device)
+		return -EINVAL;
 	down_write(&device->life);
 	ret = era_attach_pasid(device, dev, pasid, to_mock_domain(domain));
 	up_write(&device->life);
