@@ -180,7 +180,6 @@ static void another_device_is_added(void **state)
 	faultq_close(fq);
 	vfio_unbind(&nic);
 	device_remove(&other);
-	pci_rescan();
 }
 
 static void errors_are_told(void **state)
