@@ -85,7 +85,7 @@ end() {
 	kill "-$1" "$client"
 	cat <&4 >>client.log
 	exec 4<&-
-	wait "$client"
+	wait "$client" || { echo "status $?; the last lines:"; tail -n 20 client.log; return 1; }
 }
 
 # Both cards' counters of received packets, one after the other, are high enough.
@@ -140,7 +140,7 @@ try_testpmd() {
 # The firmware's console is the serial port.
 try_qemu() {
 	launch qemu-system-x86_64 -M pc,graphics=off -accel tcg -m 128M -nodefaults -display none -no-reboot \
-		-serial stdio -device "vfio-pci,host=$lan,romfile=/usr/lib/ipxe/qemu/pxe-e1000e.rom" -boot n
+		-serial stdio -device "vfio-pci,host=$lan,romfile=pxe-e1000e.rom" -boot n
 	check "$backend: the inner guest gets an address and two files" await 'faultq: the end of the second file, for 10.*'
 	say "$backend: from QEMU's start to the end of the second file: $(($(now) - started)) s"
 	check "$backend: QEMU's container is there" container qemu-system-x86 "$lan"
