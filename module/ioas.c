@@ -144,8 +144,10 @@ static int fq_insert(struct fq_ioas *ioas, struct fq_mapping *mapping)
 {
 	unsigned long first = mapping->node.start, last = mapping->node.last;
 
-	if (fq_ioas_mapped(ioas, first, last) || fq_windows_block(ioas, first, last))
+	if (fq_ioas_mapped(ioas, first, last))
 		return -EEXIST;
+	if (fq_windows_block(ioas, first, last))
+		return -EADDRNOTAVAIL;
 	if (ioas->max_ranges && ioas->nr_ranges >= ioas->max_ranges)
 		return -ENOSPC;
 	interval_tree_insert(&mapping->node, &ioas->mappings);
@@ -240,7 +242,8 @@ bool fq_range_last(u64 start, u64 length, u64 *last)
  * @ioas: the address space
  * @map: MAP's argument, of which the flags were checked
  *
- * Return: 0 or a negative errno as documented in uapi.
+ * Return: 0; -EADDRNOTAVAIL a window is in the range, and no mapping; or another negative errno
+ * as documented in uapi.
  */
 int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map)
 {
@@ -452,25 +455,6 @@ void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info)
 	mutex_unlock(&ioas->lock);
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_info);
-
-/**
- * fq_ioas_overlaps() - is there a mapping in a range
- * @ioas: the address space
- * @iova: of a range that MAP took for one
- * @length: bytes
- *
- * Return: whether there is, or one is being made.
- */
-bool fq_ioas_overlaps(struct fq_ioas *ioas, u64 iova, u64 length)
-{
-	bool overlaps;
-
-	mutex_lock(&ioas->lock);
-	overlaps = fq_ioas_mapped(ioas, iova, iova + length - 1);
-	mutex_unlock(&ioas->lock);
-	return overlaps;
-}
-EXPORT_SYMBOL_FAULTQ(fq_ioas_overlaps);
 
 static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
 			      struct fq_mapping *until)

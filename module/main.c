@@ -165,7 +165,7 @@ static int fq_map(struct fq_vm *vm, union fq_argument *argument)
 	ret = fq_ioas_map(&vm->ioas, map);
 	if (!ret)
 		map->answer_result = answer ? fq_vm_answer(vm, map->cookie, FAULTQ_SUCCESS) : 0;
-	return ret;
+	return ret == -EADDRNOTAVAIL ? -EEXIST : ret;
 }
 
 static int fq_unmap(struct fq_vm *vm, union fq_argument *argument)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VFIO's calls for mappings, as type1 has them, on top of the VM's address space: the same
- * errors in the same order. What type1 has and this has not is refused as unknown.
+ * errors in the same order. docs/vfio.md lists what type1 has and this has not.
  */
 #include <linux/mm.h>
 #include <linux/uaccess.h>
@@ -15,19 +15,12 @@
 static_assert(VFIO_DMA_MAP_FLAG_READ == FAULTQ_MAP_READ);
 static_assert(VFIO_DMA_MAP_FLAG_WRITE == FAULTQ_MAP_WRITE);
 
-/* Type1 has one word for all that can never be mapped: a reserved window is a bad range there. */
-static int fq_type1_map_range(struct fq_ioas *ioas, const struct faultq_map *map)
-{
-	int ret = fq_ioas_map(ioas, map);
-
-	return ret == -EEXIST && !fq_ioas_overlaps(ioas, map->iova, map->length) ? -EINVAL : ret;
-}
-
 static long fq_type1_map(struct fq_container *container, void __user *user)
 {
 	unsigned long size = offsetofend(struct vfio_iommu_type1_dma_map, size);
 	struct vfio_iommu_type1_dma_map dma;
 	struct faultq_map map;
+	int ret;
 
 	if (copy_from_user(&dma, user, size))
 		return -EFAULT;
@@ -39,7 +32,9 @@ static long fq_type1_map(struct fq_container *container, void __user *user)
 		.length = dma.size,
 		.user_address = dma.vaddr,
 	};
-	return fq_type1_map_range(&container->vm->ioas, &map);
+	ret = fq_ioas_map(&container->vm->ioas, &map);
+	/* a reserved window is a bad range, as what no device can address */
+	return ret == -EADDRNOTAVAIL ? -EINVAL : ret;
 }
 
 /* The first version removes what begins in the range, though it may end behind it. */
