@@ -46,9 +46,8 @@ int faultq_from_fd(struct faultq **fqp, int fd)
 	return 0;
 }
 
-int faultq_open(struct faultq **fqp)
+int fq_from_new_fd(struct faultq **fqp, int fd)
 {
-	int fd = open("/dev/faultq", O_RDWR | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
@@ -57,6 +56,11 @@ int faultq_open(struct faultq **fqp)
 	if (ret)
 		close(fd);
 	return ret;
+}
+
+int faultq_open(struct faultq **fqp)
+{
+	return fq_from_new_fd(fqp, open("/dev/faultq", O_RDWR | O_CLOEXEC));
 }
 
 void faultq_close(struct faultq *fq)

@@ -43,6 +43,9 @@ struct faultq {
 	struct reader reader;
 };
 
+/* A handle of what a system call returned; on error the descriptor is closed. */
+int fq_from_new_fd(struct faultq **fqp, int fd);
+
 /* ioctl() that returns a negative errno. */
 int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument);
 

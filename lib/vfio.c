@@ -85,18 +85,6 @@ static int open_container(void)
 	return fd;
 }
 
-static int open_vm(struct faultq **fqp, int container)
-{
-	int ret, fd = ioctl(container, FAULTQ_VFIO_VM, 0);
-
-	if (fd < 0)
-		return -errno;
-	ret = faultq_from_fd(fqp, fd);
-	if (ret)
-		close(fd);
-	return ret;
-}
-
 /* What is open already is closed by the caller. */
 static int open_all(struct faultq **fqp, struct faultq_vfio *vfio, const char *address)
 {
@@ -111,7 +99,7 @@ static int open_all(struct faultq **fqp, struct faultq_vfio *vfio, const char *a
 	vfio->device = open_device(vfio->group, address);
 	if (vfio->device < 0)
 		return vfio->device;
-	return open_vm(fqp, vfio->container);
+	return fq_from_new_fd(fqp, ioctl(vfio->container, FAULTQ_VFIO_VM, 0));
 }
 
 int faultq_vfio_open(struct faultq **fqp, struct faultq_vfio *vfio, const char *address)
