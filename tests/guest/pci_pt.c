@@ -19,7 +19,6 @@
 #include "support/tap.h"
 #include "support/vfio.h"
 
-#define PAGE	4096
 #define RW	(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
 
 /* A page that stays where it is: mapped into a VM of its own, without devices. */

@@ -22,17 +22,14 @@ static struct vfio stack;
 static int load_all(void **state)
 {
 	(void)state;
-	assert_true(pci_find(&edu, PCI_EDU, NULL));
-	vfio_load();
-	vfio_bind(&edu);
+	vfio_take_edu(&edu);
 	return 0;
 }
 
 static int unload_all(void **state)
 {
 	(void)state;
-	vfio_unbind(&edu);
-	vfio_unload();
+	vfio_give_edu_back(&edu);
 	return 0;
 }
 
@@ -48,15 +45,6 @@ static int close_stack(void **state)
 	(void)state;
 	vfio_close(&stack);
 	return 0;
-}
-
-static void assert_copies(char *memory)
-{
-	pages_fill(memory, EDU_DMA_MAX, 5);
-	memset(memory + PAGE, 0, PAGE);
-	edu_dma(&edu, EDU_READ, IOVA, EDU_DMA_MAX);
-	edu_dma(&edu, EDU_WRITE, IOVA + PAGE, EDU_DMA_MAX);
-	assert_memory_equal(memory, memory + PAGE, EDU_DMA_MAX);
 }
 
 static void assert_blocked(char *memory)
@@ -86,7 +74,7 @@ static void dma_goes_through_the_containers_mappings(void **state)
 
 	(void)state;
 	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_copies(memory);
+	vfio_assert_edu_copies(&stack, memory, IOVA);
 	assert_int_equal(vfio_unmap(stack.container, IOVA, 2 * PAGE, 0, &unmapped), 0);
 	assert_int_equal(unmapped, 2 * PAGE);
 	assert_blocked(memory);
@@ -136,7 +124,7 @@ static void the_vms_file_is_a_vm_file(void **state)
 	assert_int_equal(faultq_takeover(second, -1), 0);
 	assert_int_equal(faultq_map(second, IOVA, memory, 2 * PAGE, RW), 0);
 	assert_int_equal(vfio_map(stack.container, IOVA, memory, PAGE, RW), -EEXIST);
-	assert_copies(memory);
+	vfio_assert_edu_copies(&stack, memory, IOVA);
 	faultq_close(second);
 	assert_int_equal(faultq_unmap(fq, 0, ~0ull, NULL), 0);
 	assert_blocked(memory);
@@ -154,7 +142,7 @@ static void the_vm_outlives_its_container(void **state)
 	/* while the device is open nothing of it goes */
 	vfio_close_file(&stack.container);
 	vfio_close_file(&stack.group);
-	assert_copies(memory);
+	vfio_assert_edu_copies(&stack, memory, IOVA);
 	assert_int_equal(vm_stats(fq, 0).devices, 1);
 	vfio_close_device(&stack);
 	assert_int_equal(vm_stats(fq, 0).devices, 0);
@@ -190,7 +178,7 @@ static void a_container_can_be_set_to_another_backend_then(void **state)
 	assert_int_equal(vfio_set_iommu(stack.container, VFIO_TYPE1v2_IOMMU), 0);
 	vfio_open_device(&stack);
 	assert_int_equal(vfio_map(stack.container, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_copies(memory);
+	vfio_assert_edu_copies(&stack, memory, IOVA);
 	assert_int_equal(ioctl(stack.container, FAULTQ_VFIO_VM, 0), -1);
 	faultq_close(fq);
 	pages_free(memory, 2);

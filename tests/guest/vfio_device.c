@@ -25,11 +25,10 @@ static struct vfio first, second;
 static int load_all(void **state)
 {
 	(void)state;
-	assert_true(pci_find(&edu, PCI_EDU, NULL) && pci_find(&nic, PCI_E1000E, "bus"));
+	vfio_take_edu(&edu);
+	assert_true(pci_find(&nic, PCI_E1000E, "bus"));
 	/* QEMU's e1000e keeps its registers in the reset by power management that it offers, too */
 	assert_int_equal(pci_write_attribute(&nic, "reset_method", "bus"), 0);
-	vfio_load();
-	vfio_bind(&edu);
 	vfio_bind(&nic);
 	return 0;
 }
@@ -37,9 +36,8 @@ static int load_all(void **state)
 static int unload_all(void **state)
 {
 	(void)state;
-	vfio_unbind(&edu);
 	vfio_unbind(&nic);
-	vfio_unload();
+	vfio_give_edu_back(&edu);
 	return 0;
 }
 
@@ -57,15 +55,6 @@ static int close_all(void **state)
 	vfio_close(&first);
 	vfio_close(&second);
 	return 0;
-}
-
-static void assert_edu_copies(char *memory)
-{
-	pages_fill(memory, EDU_DMA_MAX, 3);
-	memset(memory + PAGE, 0, PAGE);
-	edu_dma(&edu, EDU_READ, IOVA, EDU_DMA_MAX);
-	edu_dma(&edu, EDU_WRITE, IOVA + PAGE, EDU_DMA_MAX);
-	assert_memory_equal(memory, memory + PAGE, EDU_DMA_MAX);
 }
 
 static bool nic_copies(void *page, unsigned int seed)
@@ -99,7 +88,7 @@ static void registers_and_dma(void **state)
 	vfio_open(&first, &edu, FAULTQ_VFIO_IOMMU);
 	assert_int_equal(edu_read(EDU_ID) & 0xff, 0xed);
 	assert_int_equal(vfio_map(first.container, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_edu_copies(memory);
+	vfio_assert_edu_copies(&first, memory, IOVA);
 	close_all(state);
 	pages_free(memory, 2);
 }
@@ -142,7 +131,7 @@ static void interrupts_arrive(void **state)
 	for (unsigned int i = 0; i < scaled(10, 1000); i++)
 		interrupt_arrives(event);
 	assert_int_equal(vfio_map(first.container, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_edu_copies(memory);
+	vfio_assert_edu_copies(&first, memory, IOVA);
 	interrupt_arrives(event);
 	close_all(state);
 	close(event);
@@ -252,7 +241,7 @@ static void groups_of_one_container_share_its_mappings(void **state)
 	vfio_open_device(&second);
 	fq = vfio_vm(first.container);
 	assert_int_equal(vfio_map(second.container, IOVA, memory, 2 * PAGE, RW), 0);
-	assert_edu_copies(memory);
+	vfio_assert_edu_copies(&first, memory, IOVA);
 	assert_true(nic_copies(memory, 3));
 	assert_true(vm_stats(fq, 0).devices >= 2);
 	faultq_close(fq);
@@ -286,7 +275,7 @@ static void groups_come_and_go(void **state)
 	for (unsigned int i = 0; i < scaled(3, 100); i++) {
 		hot_add();
 		assert_true(nic_copies(memory, i));
-		assert_edu_copies(memory);
+		vfio_assert_edu_copies(&first, memory, IOVA);
 		hot_remove(&second);
 		assert_int_equal(vm_stats(fq, 0).devices, 1);
 	}

@@ -25,23 +25,15 @@ static struct device adopted;
 static int load_all(void **state)
 {
 	(void)state;
-	assert_true(pci_find(&edu, PCI_EDU, NULL) && pci_find(&nic, PCI_E1000E, "bus"));
-	vfio_load();
-	assert_int_equal(vfio_parameter(MODULE_VFIO, "allow_unsafe_interrupts", "1"), 0);
-	instance_make("vfio", 0);
-	device_adopt(&adopted, "vfio", "edu", edu.address, "mode=pri");
-	vfio_bind(&edu);
+	assert_true(pci_find(&nic, PCI_E1000E, "bus"));
+	vfio_take_adopted_edu(&edu, &adopted);
 	return 0;
 }
 
 static int unload_all(void **state)
 {
 	(void)state;
-	vfio_unbind(&edu);
-	device_remove(&adopted);
-	instance_remove("vfio");
-	vfio_unload();
-	pci_rescan();
+	vfio_give_adopted_edu_back(&edu, &adopted);
 	return 0;
 }
 

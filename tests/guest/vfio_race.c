@@ -25,7 +25,6 @@
 
 static struct pci edu;
 static char *memory;
-static unsigned long backend;
 
 /**
  * struct calls - what the threads of a process share
@@ -124,7 +123,7 @@ static void *call(void *argument)
 /* The module can be away, or be on its way out. */
 static void set(void)
 {
-	int ret = vfio_set_iommu(calls.container, backend);
+	int ret = vfio_set_iommu(calls.container, FAULTQ_VFIO_IOMMU);
 
 	must(!ret || ret == -EINVAL || ret == -ENODEV);
 }
@@ -185,12 +184,12 @@ static void start(pthread_t threads[CALLERS + 2], unsigned long *unloaded)
 	must(!pthread_create(&threads[CALLERS + 1], NULL, unload_all_the_time, unloaded));
 }
 
-static void race(unsigned long type)
+static void calls_race_with_the_containers_end(void **state)
 {
 	pthread_t threads[CALLERS + 2];
 	unsigned long unloaded = 0;
 
-	backend = type;
+	(void)state;
 	calls = (struct calls){
 		.container = vfio_container(), .left = scaled(10000, 1000000),
 	};
@@ -203,12 +202,6 @@ static void race(unsigned long type)
 	close(calls.container);
 }
 
-static void calls_race_with_the_containers_end(void **state)
-{
-	(void)state;
-	race(FAULTQ_VFIO_IOMMU);
-}
-
 static void a_process_is_killed_at_any_moment(void **state)
 {
 	unsigned long unloaded = 0;
@@ -218,7 +211,6 @@ static void a_process_is_killed_at_any_moment(void **state)
 	int status;
 
 	(void)state;
-	backend = FAULTQ_VFIO_IOMMU;
 	for (unsigned int i = 0; i < scaled(20, 1000); i++) {
 		child = fork();
 		if (!child) {
@@ -241,9 +233,7 @@ static void a_process_is_killed_at_any_moment(void **state)
 static int load_all(void **state)
 {
 	(void)state;
-	assert_true(pci_find(&edu, PCI_EDU, NULL));
-	vfio_load();
-	vfio_bind(&edu);
+	vfio_take_edu(&edu);
 	memory = pages_new(PAGES);
 	return 0;
 }
@@ -252,8 +242,7 @@ static int unload_all(void **state)
 {
 	(void)state;
 	pages_free(memory, PAGES);
-	vfio_unbind(&edu);
-	vfio_unload();
+	vfio_give_edu_back(&edu);
 	return 0;
 }
 

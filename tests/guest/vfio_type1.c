@@ -45,12 +45,10 @@ static struct pci edu;
 /**
  * struct run - the cases on one of the two
  * @vfio: the stack
- * @module: whose parameters are set
  * @out: where the lines go
  */
 struct run {
 	struct vfio vfio;
-	const char *module;
 	FILE *out;
 };
 
@@ -375,8 +373,8 @@ static void dirty_pages(struct run *run)
 /* All cases; the text is the caller's. */
 static char *run_cases(const char *module, unsigned long type)
 {
-	struct run run = { .module = module };
 	char *memory = pages_new(8), *text;
+	struct run run;
 	size_t size;
 
 	run.out = open_memstream(&text, &size);
@@ -481,17 +479,14 @@ static void it_does_in_the_place_of_its_first_version(void **state)
 static int load_all(void **state)
 {
 	(void)state;
-	assert_true(pci_find(&edu, PCI_EDU, NULL));
-	vfio_load();
-	vfio_bind(&edu);
+	vfio_take_edu(&edu);
 	return 0;
 }
 
 static int unload_all(void **state)
 {
 	(void)state;
-	vfio_unbind(&edu);
-	vfio_unload();
+	vfio_give_edu_back(&edu);
 	return 0;
 }
 

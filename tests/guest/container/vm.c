@@ -59,39 +59,17 @@ static struct group {
 
 static pid_t owner;	/* the process that runs the tests */
 
-static void add_place(const char *address)
-{
-	for (unsigned int i = 0; i < DEVICES; i++) {
-		struct pci *pci = &places[i].pci;
-
-		if (pci->address[0])
-			continue;
-		snprintf(pci->address, sizeof(pci->address), "%.12s", address);
-		snprintf(pci->name, sizeof(pci->name), "pci/%.12s", address);
-		return;
-	}
-}
-
-static bool is_testdev(const char *address)
-{
-	struct pci pci = { .config = -1 };
-	char vendor[16] = "", device[16] = "";
-
-	snprintf(pci.address, sizeof(pci.address), "%.12s", address);
-	pci_read_attribute(&pci, "vendor", vendor, sizeof(vendor));
-	pci_read_attribute(&pci, "device", device, sizeof(device));
-	return !strncmp(vendor, "0x1b36", 6) && !strncmp(device, "0x0005", 6);
-}
-
 static void find_places(void)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
 	struct dirent *entry;
+	unsigned int count = 0;
+	struct pci pci;
 
 	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && is_testdev(entry->d_name))
-			add_place(entry->d_name);
+	while (count < DEVICES && (entry = readdir(dir)))
+		if (pci_is_at(&pci, entry->d_name, PCI_TESTDEV))
+			places[count++].pci = pci;
 	closedir(dir);
 }
 
@@ -131,12 +109,25 @@ static void begin_once(void)
 	atexit(end);
 }
 
+static void name_platform(char name[FAULTQ_NAME_SIZE], const char *instance, const char *device)
+{
+	snprintf(name, FAULTQ_NAME_SIZE, "platform/mock-%s-%s", instance, device);
+}
+
 static struct place *place_of(const char *mock)
 {
 	for (unsigned int i = 0; i < DEVICES; i++)
 		if (!strcmp(places[i].mock, mock))
 			return &places[i];
 	return NULL;
+}
+
+static struct place *place_of_device(const char *instance, const char *device)
+{
+	char name[FAULTQ_NAME_SIZE];
+
+	name_platform(name, instance, device);
+	return place_of(name);
 }
 
 static struct place *free_place(void)
@@ -171,18 +162,15 @@ int __wrap_mock_device_create(const char *instance, const char *device, const ch
 	adopting(all, sizeof(all), place, settings);
 	ret = __real_mock_device_create(instance, device, all);
 	if (!ret)
-		snprintf(place->mock, sizeof(place->mock), "platform/mock-%s-%s", instance, device);
+		name_platform(place->mock, instance, device);
 	return ret;
 }
 
 int __wrap_mock_device_destroy(const char *instance, const char *device)
 {
 	int ret = __real_mock_device_destroy(instance, device);
-	char mock[FAULTQ_NAME_SIZE];
-	struct place *place;
+	struct place *place = place_of_device(instance, device);
 
-	snprintf(mock, sizeof(mock), "platform/mock-%s-%s", instance, device);
-	place = place_of(mock);
 	if (!ret && place)
 		place->mock[0] = '\0';
 	return ret;
@@ -226,34 +214,40 @@ static void close_group(struct group *group)
 	*group = (struct group){};
 }
 
+/* A container with a device of its own; returns its VM. */
+static struct faultq *new_container(const char *anchor)
+{
+	struct pci *pci;
+	struct group *group;
+	struct vfio vfio;
+
+	assert_int_equal(__wrap_mock_device_create(ANCHORS, anchor, "mode=none"), 0);
+	pci = &place_of_device(ANCHORS, anchor)->pci;
+	give_to_vfio(pci);
+	vfio_begin(&vfio, pci, -1);
+	assert_int_equal(vfio_set_iommu(vfio.container, FAULTQ_VFIO_IOMMU), 0);
+	group = new_group(vfio_vm(vfio.container));
+	group->device = 0;
+	group->fd = vfio.group;
+	group->container = vfio.container;
+	snprintf(group->anchor, sizeof(group->anchor), "%s", anchor);
+	return group->fq;
+}
+
 /*
  * Who has no privileges cannot open a group, and what a child takes its parent would not know:
  * they get a VM of /dev/faultq.
  */
 int __wrap_faultq_open(struct faultq **fqp)
 {
-	char mock[FAULTQ_NAME_SIZE], anchor[16];
 	static unsigned int number;
-	struct group *group;
-	struct vfio vfio;
-	struct place *place;
+	char anchor[16];
 
 	begin_once();
 	if (geteuid() || getpid() != owner)
 		return __real_faultq_open(fqp);
 	snprintf(anchor, sizeof(anchor), "a%u", number++);
-	assert_int_equal(__wrap_mock_device_create(ANCHORS, anchor, "mode=none"), 0);
-	snprintf(mock, sizeof(mock), "platform/mock-" ANCHORS "-%s", anchor);
-	place = place_of(mock);
-	give_to_vfio(&place->pci);
-	vfio_begin(&vfio, &place->pci, -1);
-	assert_int_equal(vfio_set_iommu(vfio.container, FAULTQ_VFIO_IOMMU), 0);
-	*fqp = vfio_vm(vfio.container);
-	group = new_group(*fqp);
-	group->device = 0;
-	group->fd = vfio.group;
-	group->container = vfio.container;
-	memcpy(group->anchor, anchor, sizeof(anchor));
+	*fqp = new_container(anchor);
 	return 0;
 }
 

@@ -133,6 +133,22 @@ static void meet_iommu(const struct pci *pci)
 }
 
 /**
+ * pci_is_at() - is there such a device at an address?
+ * @pci: is set, closed
+ * @address: as in /sys/bus/pci/devices
+ * @id: PCI_EDU or another
+ *
+ * Return: whether there is.
+ */
+bool pci_is_at(struct pci *pci, const char *address, uint32_t id)
+{
+	*pci = (struct pci){ .config = -1 };
+	snprintf(pci->address, sizeof(pci->address), "%.15s", address);
+	snprintf(pci->name, sizeof(pci->name), "pci/%s", pci->address);
+	return has_number(pci, "vendor", id >> 16) && has_number(pci, "device", id & 0xffff);
+}
+
+/**
  * pci_find() - find a device, and let the kernel find its IOMMU
  * @pci: is set, closed
  * @id: PCI_EDU or another
@@ -147,14 +163,9 @@ bool pci_find(struct pci *pci, uint32_t id, const char *reset_method)
 	DIR *dir = opendir(DEVICES);
 
 	assert_non_null(dir);
-	while (!found && (entry = readdir(dir))) {
-		*pci = (struct pci){ .config = -1 };
-		snprintf(pci->address, sizeof(pci->address), "%.15s", entry->d_name);
-		snprintf(pci->name, sizeof(pci->name), "pci/%s", pci->address);
-		found = has_number(pci, "vendor", id >> 16) &&
-			has_number(pci, "device", id & 0xffff) &&
+	while (!found && (entry = readdir(dir)))
+		found = pci_is_at(pci, entry->d_name, id) &&
 			(!reset_method || has_reset_method(pci, reset_method));
-	}
 	closedir(dir);
 	if (found)
 		meet_iommu(pci);

@@ -77,6 +77,59 @@ void vfio_unbind(const struct pci *pci)
 }
 
 /**
+ * vfio_take_edu() - find edu and give it to vfio-pci, with both backends loaded
+ * @edu: is set
+ */
+void vfio_take_edu(struct pci *edu)
+{
+	assert_true(pci_find(edu, PCI_EDU, NULL));
+	vfio_load();
+	vfio_bind(edu);
+}
+
+/**
+ * vfio_give_edu_back() - undo vfio_take_edu()
+ * @edu: the device
+ */
+void vfio_give_edu_back(const struct pci *edu)
+{
+	vfio_unbind(edu);
+	vfio_unload();
+}
+
+/**
+ * vfio_take_adopted_edu() - the same with an edu that the mock has adopted
+ * @edu: is set
+ * @adopted: is set: a device of mode pri, behind a new instance "vfio"
+ *
+ * Nobody says of the mock's devices that their interrupts are isolated, so the backend does
+ * without.
+ */
+void vfio_take_adopted_edu(struct pci *edu, struct device *adopted)
+{
+	assert_true(pci_find(edu, PCI_EDU, NULL));
+	vfio_load();
+	assert_int_equal(vfio_parameter(MODULE_VFIO, "allow_unsafe_interrupts", "1"), 0);
+	instance_make("vfio", 0);
+	device_adopt(adopted, "vfio", "edu", edu->address, "mode=pri");
+	vfio_bind(edu);
+}
+
+/**
+ * vfio_give_adopted_edu_back() - undo vfio_take_adopted_edu()
+ * @edu: the device
+ * @adopted: of the mock
+ */
+void vfio_give_adopted_edu_back(const struct pci *edu, struct device *adopted)
+{
+	vfio_unbind(edu);
+	device_remove(adopted);
+	instance_remove("vfio");
+	vfio_unload();
+	pci_rescan();
+}
+
+/**
  * vfio_container() - open a new container
  *
  * Return: its descriptor, or a negative errno.
@@ -211,6 +264,21 @@ void vfio_close(struct vfio *vfio)
 	vfio_close_device(vfio);
 	vfio_close_file(&vfio->group);
 	vfio_close_file(&vfio->container);
+}
+
+/**
+ * vfio_assert_edu_copies() - edu copies memory, through its buffer
+ * @vfio: edu, open
+ * @memory: two pages: from the first to the second
+ * @iova: where they are mapped
+ */
+void vfio_assert_edu_copies(const struct vfio *vfio, char *memory, uint64_t iova)
+{
+	pages_fill(memory, EDU_DMA_MAX, 5);
+	memset(memory + PAGE, 0, PAGE);
+	edu_dma(vfio->pci, EDU_READ, iova, EDU_DMA_MAX);
+	edu_dma(vfio->pci, EDU_WRITE, iova + PAGE, EDU_DMA_MAX);
+	assert_memory_equal(memory, memory + PAGE, EDU_DMA_MAX);
 }
 
 /**

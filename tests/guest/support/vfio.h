@@ -11,6 +11,7 @@
 #include <linux/vfio.h>
 #include <stdint.h>
 
+#include "fault.h"
 #include "pci.h"
 
 /**
@@ -32,6 +33,10 @@ void vfio_unload(void);
 int vfio_parameter(const char *module, const char *name, const char *value);
 void vfio_bind(const struct pci *pci);
 void vfio_unbind(const struct pci *pci);
+void vfio_take_edu(struct pci *edu);
+void vfio_give_edu_back(const struct pci *edu);
+void vfio_take_adopted_edu(struct pci *edu, struct device *adopted);
+void vfio_give_adopted_edu_back(const struct pci *edu, struct device *adopted);
 
 int vfio_container(void);
 int vfio_open_group(const struct pci *pci);
@@ -43,6 +48,8 @@ void vfio_open(struct vfio *vfio, struct pci *pci, unsigned long type);
 void vfio_close_file(int *fd);
 void vfio_close_device(struct vfio *vfio);
 void vfio_close(struct vfio *vfio);
+
+void vfio_assert_edu_copies(const struct vfio *vfio, char *memory, uint64_t iova);
 
 struct faultq *vfio_vm(int container);
 int vfio_map(int container, uint64_t iova, void *memory, uint64_t size, uint32_t flags);
