@@ -100,6 +100,7 @@ load_options() {
 	QEMU_ARGS=''		# more arguments for QEMU
 	SMP=$lane_smp		# virtual CPUs
 	MEM=$lane_mem		# memory
+	PARALLEL=yes		# no: virtual CPUs take turns, see accelerator in boot-guest
 	ALONE=no		# yes: needs a guest that no other program has used, or leaves one that none can use
 	MODULES=all		# none: load none of this project's modules
 	TIMEOUT=240		# seconds that the program may take
@@ -115,7 +116,7 @@ guest_of() {
 	(
 		load_options "$1"
 		[ "$ALONE" = no ] && [ "${FAULTQ_SCALE:-quick}" != soak ] || ALONE=$1
-		printf '%s\0' "$ALONE" "$APPEND" "$QEMU_ARGS" "$SMP" "$MEM" | sha256sum | cut -c 1-16
+		printf '%s\0' "$ALONE" "$APPEND" "$QEMU_ARGS" "$SMP" "$MEM" "$PARALLEL" | sha256sum | cut -c 1-16
 	)
 }
 
