@@ -301,6 +301,35 @@ int faultq_map_answer(struct faultq *fq, uint64_t iova, void *memory, uint64_t l
 		      uint32_t perm, uint64_t cookie, int *result);
 
 /**
+ * faultq_map_mmio() - make MMIO of this process visible to the VM's devices
+ * @fq: the handle
+ * @iova: first I/O virtual address, page-aligned
+ * @mmio: where the process has it, page-aligned: (part of) a BAR that VFIO lets it map
+ * @length: bytes, page-aligned
+ * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do; FAULTQ_MAP_PARTLY_WATCHED,
+ *	FAULTQ_MAP_SCRATCH, FAULTQ_MAP_RETRY as in <linux/faultq.h>
+ * @id: where it goes what names the mapping in records and for faultq_mmio_restore(), or NULL
+ *
+ * When the MMIO goes, devices do not reach it any more, and a FAULTQ_MMIO_REVOKED record
+ * tells.
+ *
+ * Return: 0; the kernel's errors of MAP.
+ */
+int faultq_map_mmio(struct faultq *fq, uint64_t iova, void *mmio, uint64_t length,
+		    uint32_t flags, uint64_t *id);
+
+/**
+ * faultq_mmio_restore() - map revoked MMIO again
+ * @fq: the handle
+ * @id: from faultq_map_mmio(), or the cookie of a record
+ * @restore: where it goes what was restored, in bytes, what is still revoked, and whether a
+ *	device wrote to a scratch page; or NULL
+ *
+ * Return: 0; -ENXIO the MMIO is still away; the kernel's other errors of MMIO_RESTORE.
+ */
+int faultq_mmio_restore(struct faultq *fq, uint64_t id, struct faultq_restore *restore);
+
+/**
  * faultq_unmap() - remove mappings
  * @fq: the handle
  * @iova: first I/O virtual address, page-aligned
@@ -565,7 +594,7 @@ int faultq_release(struct faultq *fq, const char *name);
  * @type: enum faultq_type
  *
  * Return: "page-request", "unrecoverable", "device-gone", "over-quota", "deadline",
- * "faulting-off".
+ * "faulting-off", "mmio-revoked", "mmio-restored".
  */
 const char *faultq_type_name(uint32_t type);
 
@@ -592,6 +621,14 @@ const char *faultq_reason_name(uint32_t reason);
  * Return: such as "vm-limit" or "instance-share".
  */
 const char *faultq_cause_name(uint32_t cause);
+
+/**
+ * faultq_revocation_name() - name of the reason why MMIO was revoked
+ * @revocation: enum faultq_revocation
+ *
+ * Return: "cleared", "unmapped", "protected", "exited", "removed", "unbound".
+ */
+const char *faultq_revocation_name(uint32_t revocation);
 
 /**
  * faultq_state_name() - name of the state of a device's page requests

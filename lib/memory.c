@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The VM's address space: memory of this process mapped for its devices, and
+ * The VM's address space: memory and MMIO of this process mapped for its devices, and
  * unmapped again.
  */
 #include "private.h"
@@ -34,6 +34,36 @@ int faultq_map_answer(struct faultq *fq, uint64_t iova, void *memory, uint64_t l
 
 	if (!ret)
 		*result = call.answer_result;
+	return ret;
+}
+
+int faultq_map_mmio(struct faultq *fq, uint64_t iova, void *mmio, uint64_t length,
+		    uint32_t flags, uint64_t *id)
+{
+	struct faultq_map call = {
+		.size = sizeof(call),
+		.flags = flags | FAULTQ_MAP_MMIO,
+		.iova = iova,
+		.length = length,
+		.user_address = (uintptr_t)mmio,
+	};
+	int ret = fq_ioctl(fq, FAULTQ_MAP, &call);
+
+	if (!ret && id)
+		*id = call.id;
+	return ret;
+}
+
+int faultq_mmio_restore(struct faultq *fq, uint64_t id, struct faultq_restore *restore)
+{
+	struct faultq_restore call = {
+		.size = sizeof(call),
+		.id = id,
+	};
+	int ret = fq_ioctl(fq, FAULTQ_MMIO_RESTORE, &call);
+
+	if (!ret && restore)
+		*restore = call;
 	return ret;
 }
 

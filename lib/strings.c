@@ -31,6 +31,8 @@ const char *faultq_type_name(uint32_t type)
 		[FAULTQ_OVER_QUOTA] = "over-quota",
 		[FAULTQ_DEADLINE] = "deadline",
 		[FAULTQ_FAULTING_OFF] = "faulting-off",
+		[FAULTQ_MMIO_REVOKED] = "mmio-revoked",
+		[FAULTQ_MMIO_RESTORED] = "mmio-restored",
 	};
 
 	return lookup(names, ARRAY_SIZE(names), type);
@@ -77,6 +79,20 @@ const char *faultq_cause_name(uint32_t cause)
 	return lookup(names, ARRAY_SIZE(names), cause);
 }
 
+const char *faultq_revocation_name(uint32_t revocation)
+{
+	static const char *const names[] = {
+		[FAULTQ_REVOKED_CLEARED] = "cleared",
+		[FAULTQ_REVOKED_UNMAPPED] = "unmapped",
+		[FAULTQ_REVOKED_PROTECTED] = "protected",
+		[FAULTQ_REVOKED_EXITED] = "exited",
+		[FAULTQ_REVOKED_REMOVED] = "removed",
+		[FAULTQ_REVOKED_UNBOUND] = "unbound",
+	};
+
+	return lookup(names, ARRAY_SIZE(names), revocation);
+}
+
 const char *faultq_state_name(uint32_t state)
 {
 	static const char *const names[] = { "on", "failed", "off", "failed+off" };
@@ -112,6 +128,7 @@ const char *faultq_feature_name(uint64_t feature)
 	static const char *const names[] = {
 		"ring", "read", "owned", "map", "map-answer", "quota", "deadline", "drain",
 		"enable", "takeover", "lists", "windows", "doorbells", "msi-faults",
+		"mmio",
 	};
 
 	return lookup_bit(names, ARRAY_SIZE(names), feature);

@@ -174,6 +174,50 @@ int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t
 }
 
 /**
+ * fq_domain_map_mmio() - map MMIO, without waiting for memory
+ * @domain: the domain
+ * @iova: first address, page-aligned
+ * @size: bytes, page-aligned
+ * @phys: where it is, page-aligned
+ * @prot: IOMMU_READ and so on
+ *
+ * Return: 0 or a negative errno: then nothing is mapped.
+ */
+int fq_domain_map_mmio(struct fq_domain *domain, unsigned long iova, size_t size,
+		       phys_addr_t phys, int prot)
+{
+	if (!fq_domain_fits(domain, iova, iova + size - 1))
+		return -EINVAL;
+	return iommu_map(domain->domain, iova, phys, size, prot | IOMMU_MMIO,
+			 GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
+}
+
+/**
+ * fq_domain_map_repeated() - map one page of memory everywhere in a range
+ * @domain: the domain
+ * @iova: first address, page-aligned
+ * @size: bytes, page-aligned
+ * @phys: where the page is
+ * @prot: IOMMU_READ and so on
+ *
+ * Return: 0 or a negative errno: then nothing is mapped.
+ */
+int fq_domain_map_repeated(struct fq_domain *domain, unsigned long iova, size_t size,
+			   phys_addr_t phys, int prot)
+{
+	size_t done;
+	int ret = 0;
+
+	for (done = 0; done < size && !ret; done += PAGE_SIZE) {
+		ret = fq_domain_map_page(domain, iova + done, phys, prot | domain->prot);
+		cond_resched();
+	}
+	if (ret)
+		fq_domain_unmap(domain, iova, done - PAGE_SIZE);
+	return ret;
+}
+
+/**
  * fq_domain_unmap() - remove what is mapped in a range
  * @domain: the domain
  * @iova: first address

@@ -5,9 +5,10 @@
  * A mapping goes into every domain of the address space, or into none; a domain
  * that comes later gets all mappings. MAP reserves its range, pins the memory
  * without a lock, and commits. Until then the mapping is not live: it keeps others
- * off its range and is nothing else.
+ * off its range and is nothing else. Mappings of MMIO are mmio.c's.
  *
- * fq_ioas.lock guards it all. The fault path does not take it.
+ * fq_ioas.lock guards it all; changes of the list of domains, fq_mmios.lock as well. The fault
+ * path takes neither.
  */
 #include <linux/interval_tree.h>
 #include <linux/iommu.h>
@@ -19,13 +20,14 @@
 #include "ioas.h"
 #include "pin.h"
 
-#define FQ_MAPPING_FLAGS (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC)
+#define FQ_MAPPING_FLAGS (~(u32)FAULTQ_MAP_ANSWER)
 
 /**
  * struct fq_mapping - a mapped range
  * @node: first and last IOVA
  * @dead: in a list of those that are to be freed
  * @pin: its memory
+ * @mmio: NULL, or the MMIO that is there instead
  * @address: where its memory is in the process that mapped it
  * @flags: FAULTQ_MAP_READ and so on
  * @prot: the same, as the IOMMU takes it
@@ -35,6 +37,7 @@ struct fq_mapping {
 	struct interval_tree_node node;
 	struct list_head dead;
 	struct fq_pin pin;
+	struct fq_mmio *mmio;
 	u64 address;
 	u32 flags;
 	int prot;
@@ -72,6 +75,7 @@ void fq_ioas_init(struct fq_ioas *ioas)
 	ioas->mappings = RB_ROOT_CACHED;
 	ioas->windows.tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&ioas->doorbells);
+	fq_mmios_init(&ioas->mmio);
 	INIT_LIST_HEAD(&ioas->domains);
 }
 
@@ -193,18 +197,27 @@ static void fq_unreserve(struct fq_ioas *ioas, struct fq_mapping *mapping)
 	kfree(mapping);
 }
 
+static unsigned int fq_mapping_entries(const struct fq_mapping *mapping)
+{
+	return mapping->mmio ? mapping->mmio->nr_extents : 1;
+}
+
+static void fq_go_live(struct fq_ioas *ioas, struct fq_mapping *mapping)
+{
+	mapping->live = true;
+	ioas->nr_entries += fq_mapping_entries(mapping);
+	ioas->mapped_bytes += fq_mapping_size(mapping);
+	ioas->pinned_pages += mapping->pin.charged;
+}
+
 static int fq_commit(struct fq_ioas *ioas, struct fq_mapping *mapping)
 {
 	int ret;
 
 	mutex_lock(&ioas->lock);
 	ret = fq_map_all(ioas, mapping);
-	if (!ret) {
-		mapping->live = true;
-		ioas->nr_mappings++;
-		ioas->mapped_bytes += fq_mapping_size(mapping);
-		ioas->pinned_pages += mapping->pin.charged;
-	}
+	if (!ret)
+		fq_go_live(ioas, mapping);
 	mutex_unlock(&ioas->lock);
 	return ret;
 }
@@ -220,6 +233,42 @@ static int fq_pin_and_commit(struct fq_ioas *ioas, struct fq_mapping *mapping)
 	if (ret)
 		fq_unpin(&mapping->pin);
 	return ret;
+}
+
+/* MMIO comes extent by extent; only then it is a mapping. */
+static int fq_commit_mmio(struct fq_ioas *ioas, struct fq_mapping *mapping)
+{
+	struct fq_mmio *mmio = mapping->mmio;
+	int ret = fq_mmio_map(mmio);
+
+	mutex_lock(&ioas->lock);
+	if (ret)
+		fq_mmio_remove(mmio);
+	else
+		fq_go_live(ioas, mapping);
+	mutex_unlock(&ioas->lock);
+	if (ret)
+		fq_mmio_free(mmio);
+	return ret;
+}
+
+static int fq_watch_and_commit(struct fq_ioas *ioas, struct fq_mapping *mapping,
+			       struct faultq_map *map)
+{
+	struct fq_mmio *mmio = fq_mmio_create(ioas, map, mapping->prot);
+
+	if (IS_ERR(mmio))
+		return PTR_ERR(mmio);
+	mapping->mmio = mmio;
+	map->id = mmio->id;
+	return fq_commit_mmio(ioas, mapping);
+}
+
+static int fq_provide(struct fq_ioas *ioas, struct fq_mapping *mapping, struct faultq_map *map)
+{
+	map->id = 0;
+	return map->flags & FAULTQ_MAP_MMIO ? fq_watch_and_commit(ioas, mapping, map) :
+					      fq_pin_and_commit(ioas, mapping);
 }
 
 /**
@@ -240,12 +289,12 @@ bool fq_range_last(u64 start, u64 length, u64 *last)
 /**
  * fq_ioas_map() - map memory of the caller
  * @ioas: the address space
- * @map: MAP's argument, of which the flags were checked
+ * @map: MAP's argument, of which the flags were checked; @id is filled in
  *
  * Return: 0; -EADDRNOTAVAIL a window is in the range, and no mapping; or another negative errno
  * as documented in uapi.
  */
-int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map)
+int fq_ioas_map(struct fq_ioas *ioas, struct faultq_map *map)
 {
 	struct fq_mapping *mapping;
 	u64 last, last_address;
@@ -258,7 +307,7 @@ int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map)
 	mapping = fq_reserve(ioas, map, last);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
-	ret = fq_pin_and_commit(ioas, mapping);
+	ret = fq_provide(ioas, mapping, map);
 	if (ret)
 		fq_unreserve(ioas, mapping);
 	return ret;
@@ -280,8 +329,11 @@ static bool fq_range_cuts(struct fq_ioas *ioas, unsigned long first, unsigned lo
 static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct list_head *dead)
 {
 	fq_take_out(ioas, mapping);
-	fq_unmap_all(ioas, mapping);
-	ioas->nr_mappings--;
+	if (mapping->mmio)
+		fq_mmio_remove(mapping->mmio);
+	else
+		fq_unmap_all(ioas, mapping);
+	ioas->nr_entries -= fq_mapping_entries(mapping);
 	ioas->mapped_bytes -= fq_mapping_size(mapping);
 	ioas->pinned_pages -= mapping->pin.charged;
 	list_add_tail(&mapping->dead, dead);
@@ -310,7 +362,10 @@ static void fq_free_dead(struct list_head *dead)
 	struct fq_mapping *mapping, *next;
 
 	list_for_each_entry_safe(mapping, next, dead, dead) {
-		fq_unpin(&mapping->pin);
+		if (mapping->mmio)
+			fq_mmio_free(mapping->mmio);
+		else
+			fq_unpin(&mapping->pin);
 		kfree(mapping);
 	}
 }
@@ -456,6 +511,12 @@ void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info)
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_info);
 
+/* MMIO is not among what comes and goes with the functions for all mappings. */
+static bool fq_is_pinned(const struct fq_mapping *mapping)
+{
+	return mapping->live && !mapping->mmio;
+}
+
 static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
 			      struct fq_mapping *until)
 {
@@ -465,7 +526,7 @@ static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
 	     mapping = fq_next_mapping(mapping, 0, ULONG_MAX)) {
 		if (mapping == until)
 			return;
-		if (mapping->live)
+		if (fq_is_pinned(mapping))
 			fq_domain_unmap(domain, mapping->node.start, fq_mapping_size(mapping));
 	}
 }
@@ -477,7 +538,7 @@ static int fq_mappings_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 
 	for (mapping = fq_first_mapping(ioas, 0, ULONG_MAX); mapping;
 	     mapping = fq_next_mapping(mapping, 0, ULONG_MAX)) {
-		ret = mapping->live ? fq_mapping_into(domain, mapping) : 0;
+		ret = fq_is_pinned(mapping) ? fq_mapping_into(domain, mapping) : 0;
 		if (ret) {
 			fq_mappings_empty(ioas, domain, mapping);
 			return ret;
@@ -499,7 +560,7 @@ static struct fq_domain *fq_attach_existing(struct fq_ioas *ioas,
 	return NULL;
 }
 
-/* All that the address space has, into a new domain. */
+/* What is not revoked, into a new domain. */
 static int fq_ioas_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 {
 	int ret = fq_mappings_fill(ioas, domain);
@@ -508,8 +569,45 @@ static int fq_ioas_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 		return ret;
 	ret = fq_doorbells_fill(ioas, domain);
 	if (ret)
-		fq_mappings_empty(ioas, domain, NULL);
+		goto empty_mappings;
+	ret = fq_mmio_fill(ioas, domain, FQ_EXTENT_SCRATCH);
+	if (ret)
+		goto empty_doorbells;
+	return 0;
+
+empty_doorbells:
+	fq_doorbells_empty(ioas, domain);
+empty_mappings:
+	fq_mappings_empty(ioas, domain, NULL);
 	return ret;
+}
+
+static void fq_ioas_empty(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	fq_mmio_empty(ioas, domain, FQ_EXTENT_SCRATCH);
+	fq_doorbells_empty(ioas, domain);
+	fq_mappings_empty(ioas, domain, NULL);
+}
+
+/* From here on revocations find the domain, so it has to have what is mapped now. */
+static int fq_domain_join(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	int ret;
+
+	mutex_lock(&ioas->mmio.lock);
+	ret = fq_mmio_fill(ioas, domain, FQ_EXTENT_MAPPED);
+	if (!ret)
+		list_add_tail(&domain->node, &ioas->domains);
+	mutex_unlock(&ioas->mmio.lock);
+	return ret;
+}
+
+static void fq_domain_leave(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	mutex_lock(&ioas->mmio.lock);
+	list_del(&domain->node);
+	fq_mmio_empty(ioas, domain, FQ_EXTENT_MAPPED);
+	mutex_unlock(&ioas->mmio.lock);
 }
 
 static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joining *joining,
@@ -528,9 +626,13 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	ret = fq_ioas_fill(ioas, domain);
 	if (ret)
 		goto detach;
-	list_add_tail(&domain->node, &ioas->domains);
+	ret = fq_domain_join(ioas, domain);
+	if (ret)
+		goto empty;
 	return domain;
 
+empty:
+	fq_ioas_empty(ioas, domain);
 detach:
 	iommu_detach_group_handle(domain->domain, joining->group);
 free:
@@ -595,9 +697,8 @@ void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu
 	mutex_lock(&ioas->lock);
 	iommu_detach_group_handle(domain->domain, group);
 	if (!--domain->users) {
-		list_del(&domain->node);
-		fq_mappings_empty(ioas, domain, NULL);
-		fq_doorbells_empty(ioas, domain);
+		fq_domain_leave(ioas, domain);
+		fq_ioas_empty(ioas, domain);
 		fq_domain_destroy(domain);
 	}
 	fq_windows_leave(ioas, regions);
@@ -637,13 +738,38 @@ int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu
 	return ret;
 }
 
-static void fq_describe_mapping(const struct fq_mapping *mapping,
-				struct faultq_mapping_entry *entry)
+static void fq_describe_memory(const struct fq_mapping *mapping,
+			       struct faultq_mapping_entry *entry)
 {
 	entry->iova = mapping->node.start;
 	entry->length = fq_mapping_size(mapping);
 	entry->user_address = mapping->address;
 	entry->flags = mapping->flags;
+}
+
+static unsigned int fq_describe_mmio(const struct fq_mapping *mapping,
+				     struct faultq_mapping_entry *entries, unsigned int room)
+{
+	const struct fq_extent *extent;
+	unsigned int done = 0;
+
+	list_for_each_entry(extent, &mapping->mmio->extents, node) {
+		if (done == room)
+			break;
+		fq_extent_describe(extent, &entries[done]);
+		entries[done++].flags = mapping->flags;
+	}
+	return done;
+}
+
+/* Returns how many entries it took. */
+static unsigned int fq_describe_mapping(const struct fq_mapping *mapping,
+					struct faultq_mapping_entry *entries, unsigned int room)
+{
+	if (mapping->mmio)
+		return fq_describe_mmio(mapping, entries, room);
+	fq_describe_memory(mapping, entries);
+	return 1;
 }
 
 /**
@@ -658,17 +784,14 @@ unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct faultq_mapping_e
 				   unsigned int room)
 {
 	struct fq_mapping *mapping;
-	unsigned int count;
+	unsigned int count, done = 0;
 
 	mutex_lock(&ioas->lock);
-	count = ioas->nr_mappings;
+	count = ioas->nr_entries;
 	mapping = room ? fq_first_mapping(ioas, 0, ULONG_MAX) : NULL;
-	for (; mapping && room; mapping = fq_next_mapping(mapping, 0, ULONG_MAX)) {
-		if (!mapping->live)
-			continue;
-		fq_describe_mapping(mapping, entries++);
-		room--;
-	}
+	for (; mapping && done < room; mapping = fq_next_mapping(mapping, 0, ULONG_MAX))
+		if (mapping->live)
+			done += fq_describe_mapping(mapping, entries + done, room - done);
 	mutex_unlock(&ioas->lock);
 	return count;
 }

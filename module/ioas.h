@@ -13,32 +13,35 @@
 #include <linux/faultq.h>
 
 #include "domain.h"
+#include "mmio.h"
 #include "window.h"
 
 /**
  * struct fq_ioas - an address space
  * @lock: guards everything here; taken for IOMMU work, never for user memory
  * @mappings: interval tree of struct fq_mapping, by IOVA
- * @nr_mappings: those that are live
+ * @nr_entries: those that are live, or their extents of MMIO
  * @nr_ranges: all, also those that are being made
  * @max_ranges: what that may be; 0: anything
  * @windows: reserved windows
  * @doorbells: doorbells that are bound
  * @nr_doorbells: how many
+ * @mmio: mappings of MMIO
  * @domains: one for each IOMMU instance with attached devices, each with all
- *	mappings and doorbells
+ *	mappings and doorbells; guarded by @mmio's lock as well, either is enough to read
  * @mapped_bytes: sum of the mappings
  * @pinned_pages: pages pinned for them
  */
 struct fq_ioas {
 	struct mutex lock; /* everything here */
 	struct rb_root_cached mappings;
-	unsigned int nr_mappings;
+	unsigned int nr_entries;
 	unsigned int nr_ranges;
 	unsigned int max_ranges;
 	struct fq_windows windows;
 	struct list_head doorbells;
 	unsigned int nr_doorbells;
+	struct fq_mmios mmio;
 	struct list_head domains;
 	u64 mapped_bytes;
 	u64 pinned_pages;
@@ -59,7 +62,7 @@ struct fq_ioas_info {
 void fq_ioas_init(struct fq_ioas *ioas);
 void fq_ioas_clear(struct fq_ioas *ioas);
 
-int fq_ioas_map(struct fq_ioas *ioas, const struct faultq_map *map);
+int fq_ioas_map(struct fq_ioas *ioas, struct faultq_map *map);
 int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);

@@ -39,6 +39,7 @@ static void fq_fill_stats(const struct fq_counters *counters, struct faultq_stat
 	stats->terminated_deadline = nr[FQ_COUNT_TERMINATED + FQ_EXPIRED];
 	stats->deadlines = nr[FQ_COUNT_DEADLINES];
 	stats->switched_off = nr[FQ_COUNT_SWITCHED_OFF];
+	stats->revocations = nr[FQ_COUNT_REVOCATIONS];
 	for (i = 0; i < FAULTQ_LATENCIES; i++)
 		stats->latency[i] = nr[FQ_COUNT_LATENCY + i];
 }

@@ -27,6 +27,7 @@
 #include "held.h"
 #include "ioas.h"
 #include "lists.h"
+#include "mmio.h"
 #include "share.h"
 #include "vm.h"
 #include "window.h"
@@ -52,6 +53,7 @@ union fq_argument {
 	struct faultq_list list;
 	struct faultq_window window;
 	struct faultq_window_del window_del;
+	struct faultq_restore restore;
 };
 
 static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
@@ -68,6 +70,7 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 			    FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
 			    FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS |
 			    FAULTQ_FEATURE_WINDOWS | FAULTQ_FEATURE_DOORBELLS |
+			    FAULTQ_FEATURE_MMIO |
 			    (FQ_COMPAT_MSI_AND_FAULTS ? FAULTQ_FEATURE_MSI_FAULTS : 0),
 		.kinds = fq_source_kinds(),
 		.record_size = sizeof(struct faultq_record),
@@ -78,6 +81,7 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 		.max_devices = FQ_MAX_DEVICES,
 		.max_windows = FQ_MAX_WINDOWS,
 		.max_doorbells = FQ_MAX_DOORBELLS,
+		.max_extents = FQ_MAX_EXTENTS,
 	};
 	return 0;
 }
@@ -150,6 +154,14 @@ static int fq_respond(struct fq_vm *vm, union fq_argument *argument)
 }
 
 #define FQ_MAP_PROT (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC)
+#define FQ_MAP_OF_MMIO (FAULTQ_MAP_PARTLY_WATCHED | FAULTQ_MAP_SCRATCH | FAULTQ_MAP_RETRY)
+
+static bool fq_map_flags_valid(u32 flags)
+{
+	if (flags & ~(FQ_MAP_PROT | FAULTQ_MAP_ANSWER | FAULTQ_MAP_MMIO | FQ_MAP_OF_MMIO))
+		return false;
+	return flags & FQ_MAP_PROT && (flags & FAULTQ_MAP_MMIO || !(flags & FQ_MAP_OF_MMIO));
+}
 
 static int fq_map(struct fq_vm *vm, union fq_argument *argument)
 {
@@ -157,8 +169,7 @@ static int fq_map(struct fq_vm *vm, union fq_argument *argument)
 	bool answer = map->flags & FAULTQ_MAP_ANSWER;
 	int ret;
 
-	if (map->flags & ~(FQ_MAP_PROT | FAULTQ_MAP_ANSWER) || !(map->flags & FQ_MAP_PROT) ||
-	    map->reserved || (map->cookie && !answer))
+	if (!fq_map_flags_valid(map->flags) || map->reserved || (map->cookie && !answer))
 		return -EINVAL;
 	if (answer && !fq_vm_ring(vm))
 		return -ENXIO;
@@ -277,6 +288,11 @@ static int fq_doorbells(struct fq_vm *vm, union fq_argument *argument)
 	return fq_list_doorbells(vm, &argument->list);
 }
 
+static int fq_restore(struct fq_vm *vm, union fq_argument *argument)
+{
+	return fq_mmio_restore(&vm->ioas, &argument->restore);
+}
+
 static int fq_held(struct fq_vm *vm, union fq_argument *argument)
 {
 	return fq_list_held(&argument->held);
@@ -340,6 +356,7 @@ static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_IOVA_RANGES, fq_iova_ranges, faultq_list, reserved, true),
 	FQ_IOCTL(FAULTQ_MAPPINGS, fq_mappings, faultq_list, reserved, true),
 	FQ_IOCTL(FAULTQ_DOORBELLS, fq_doorbells, faultq_list, reserved, true),
+	FQ_IOCTL(FAULTQ_MMIO_RESTORE, fq_restore, faultq_restore, reserved, false),
 };
 
 static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
@@ -480,11 +497,16 @@ static int __init fq_init(void)
 	ret = fq_held_init();
 	if (ret)
 		goto exit_device;
-	ret = misc_register(&fq_misc);
+	ret = fq_mmio_init();
 	if (ret)
 		goto exit_held;
+	ret = misc_register(&fq_misc);
+	if (ret)
+		goto exit_mmio;
 	return 0;
 
+exit_mmio:
+	fq_mmio_exit();
 exit_held:
 	fq_held_exit();
 exit_device:
@@ -499,6 +521,7 @@ put_cache:
 static void __exit fq_exit(void)
 {
 	misc_deregister(&fq_misc);
+	fq_mmio_exit();
 	fq_held_exit();
 	fq_device_exit();
 	fq_vm_exit_all();

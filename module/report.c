@@ -142,6 +142,35 @@ static bool fq_tell_over(struct fq_vm *vm)
 	return fq_ring_publish(vm->ring);
 }
 
+static void fq_stage_extent(struct faultq_record *record, const struct fq_extent *extent)
+{
+	record->flags |= FAULTQ_RECORD_ADDRESS;
+	record->cookie = extent->mmio->id;
+	record->address = extent->iova;
+	record->length = extent->range.size;
+}
+
+/* Tell the next thing of an extent. */
+static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
+{
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
+
+	fq_stage_extent(record, extent);
+	if (extent->tell & FQ_TELL_REVOKED) {
+		extent->tell &= ~FQ_TELL_REVOKED;
+		record->type = FAULTQ_MMIO_REVOKED;
+		fq_stage_reason(record, extent->revocation);
+	} else {
+		extent->tell &= ~FQ_TELL_RESTORED;
+		record->type = FAULTQ_MMIO_RESTORED;
+		record->count = extent->written;
+		extent->written = false;
+	}
+	if (!extent->tell)
+		list_del_init(&extent->telling);
+	return fq_ring_publish(vm->ring);
+}
+
 /**
  * fq_tell_events() - publish events that wait, as far as there is room
  * @vm: the VM
@@ -151,11 +180,16 @@ static bool fq_tell_over(struct fq_vm *vm)
 bool fq_tell_events(struct fq_vm *vm)
 {
 	struct fq_device *device;
+	struct fq_extent *extent;
 	bool wake = false;
 
 	while (!list_empty(&vm->telling) && fq_vm_has_room(vm, FQ_RING_EVENT)) {
 		device = list_first_entry(&vm->telling, struct fq_device, telling);
 		wake |= fq_tell_next(device);
+	}
+	while (!list_empty(&vm->revoked) && fq_vm_has_room(vm, FQ_RING_EVENT)) {
+		extent = list_first_entry(&vm->revoked, struct fq_extent, telling);
+		wake |= fq_tell_extent(vm, extent);
 	}
 	if (vm->over.count && !vm->over.told && fq_vm_has_room(vm, FQ_RING_EVENT))
 		wake |= fq_tell_over(vm);
@@ -464,4 +498,96 @@ void fq_report_unrecoverable(struct fq_vm *vm, struct fq_device *device,
 
 	if (wake)
 		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+}
+
+static bool fq_tell_of_extent(struct fq_vm *vm, struct fq_extent *extent,
+			      enum fq_extent_tell what)
+{
+	extent->tell |= what;
+	if (list_empty(&extent->telling))
+		list_add_tail(&extent->telling, &vm->revoked);
+	return fq_tell_events(vm);
+}
+
+/**
+ * fq_report_revoked() - an extent of MMIO is not mapped any more; without the fault lock
+ * @vm: the VM
+ * @extent: the extent; fq_mmios.lock is held
+ * @why: why
+ *
+ * What is told last is what is true: a restoration that is not told yet is forgotten.
+ */
+void fq_report_revoked(struct fq_vm *vm, struct fq_extent *extent, enum faultq_revocation why)
+{
+	bool wake;
+
+	spin_lock_irq(&vm->lock);
+	fq_count(vm, NULL, FQ_COUNT_REVOCATIONS, 1);
+	extent->revocation = why;
+	extent->tell = 0;
+	wake = fq_tell_of_extent(vm, extent, FQ_TELL_REVOKED);
+	spin_unlock_irq(&vm->lock);
+
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * fq_report_restored() - an extent of MMIO is mapped again; without the fault lock
+ * @vm: the VM
+ * @extent: the extent; fq_mmios.lock is held
+ */
+void fq_report_restored(struct fq_vm *vm, struct fq_extent *extent)
+{
+	bool wake;
+
+	spin_lock_irq(&vm->lock);
+	wake = fq_tell_of_extent(vm, extent, FQ_TELL_RESTORED);
+	spin_unlock_irq(&vm->lock);
+
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * fq_forget_extent() - what was not told of an extent will not be; without the fault lock
+ * @vm: the VM
+ * @extent: the extent, which is unmapped
+ */
+void fq_forget_extent(struct fq_vm *vm, struct fq_extent *extent)
+{
+	spin_lock_irq(&vm->lock);
+	list_del_init(&extent->telling);
+	spin_unlock_irq(&vm->lock);
+}
+
+/**
+ * fq_note_written() - a device has written to an extent's scratch page; without the fault lock
+ * @vm: the VM
+ * @extent: the extent
+ */
+void fq_note_written(struct fq_vm *vm, struct fq_extent *extent)
+{
+	spin_lock_irq(&vm->lock);
+	extent->written = true;
+	spin_unlock_irq(&vm->lock);
+}
+
+/**
+ * fq_take_written() - tell once whether a device has written to an extent's scratch page;
+ * without the fault lock
+ * @vm: the VM
+ * @extent: the extent
+ *
+ * Return: whether it has.
+ */
+bool fq_take_written(struct fq_vm *vm, struct fq_extent *extent)
+{
+	bool written;
+
+	spin_lock_irq(&vm->lock);
+	written = extent->written;
+	extent->written = false;
+	spin_unlock_irq(&vm->lock);
+	return written;
 }

@@ -24,4 +24,10 @@ void fq_fill_request(struct faultq_record *record, const struct fq_device *devic
 void fq_count_terminated(struct fq_device *device, enum fq_outcome why);
 void fq_switch_off(struct fq_device *device, enum faultq_cause cause);
 
+void fq_report_revoked(struct fq_vm *vm, struct fq_extent *extent, enum faultq_revocation why);
+void fq_report_restored(struct fq_vm *vm, struct fq_extent *extent);
+void fq_forget_extent(struct fq_vm *vm, struct fq_extent *extent);
+void fq_note_written(struct fq_vm *vm, struct fq_extent *extent);
+bool fq_take_written(struct fq_vm *vm, struct fq_extent *extent);
+
 #endif

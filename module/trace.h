@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints: what becomes of page request groups. A group is known by VM, device and,
- * from faultq_queue on, its cookie.
+ * Tracepoints: what becomes of page request groups, and of MMIO. A group is known by VM, device
+ * and, from faultq_queue on, its cookie.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM faultq
@@ -37,6 +37,15 @@
 		{ FAULTQ_SUCCESS,	"success" },	\
 		{ FAULTQ_INVALID,	"invalid" },	\
 		{ FAULTQ_FAILURE,	"failure" })
+
+#define fq_show_revocation(why)					\
+	__print_symbolic(why,					\
+		{ FAULTQ_REVOKED_CLEARED,	"cleared" },	\
+		{ FAULTQ_REVOKED_UNMAPPED,	"unmapped" },	\
+		{ FAULTQ_REVOKED_PROTECTED,	"protected" },	\
+		{ FAULTQ_REVOKED_EXITED,	"exited" },	\
+		{ FAULTQ_REVOKED_REMOVED,	"removed" },	\
+		{ FAULTQ_REVOKED_UNBOUND,	"unbound" })
 
 /**
  * faultq_report - a source reports a whole page request group
@@ -200,6 +209,58 @@ TRACE_EVENT(faultq_drain,
 	),
 	TP_printk("vm=%u device=%u pasid=%lld count=%u", __entry->vm, __entry->device,
 		  __entry->pasid, __entry->count)
+);
+
+/**
+ * faultq_revoke - an extent of MMIO is not mapped any more
+ * @vm: whose
+ * @extent: the extent
+ * @why: enum faultq_revocation
+ */
+TRACE_EVENT(faultq_revoke,
+	TP_PROTO(const struct fq_vm *vm, const struct fq_extent *extent, u32 why),
+	TP_ARGS(vm, extent, why),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u64, mapping)
+		__field(u64, iova)
+		__field(u64, length)
+		__field(u32, why)
+	),
+	TP_fast_assign(
+		__entry->vm = vm->id;
+		__entry->mapping = extent->mmio->id;
+		__entry->iova = extent->iova;
+		__entry->length = extent->range.size;
+		__entry->why = why;
+	),
+	TP_printk("vm=%u mapping=%llu iova=%#llx length=%#llx reason=%s", __entry->vm,
+		  __entry->mapping, __entry->iova, __entry->length,
+		  fq_show_revocation(__entry->why))
+);
+
+/**
+ * faultq_restore - an extent of MMIO is mapped, at first or again
+ * @vm: whose
+ * @extent: the extent
+ */
+TRACE_EVENT(faultq_restore,
+	TP_PROTO(const struct fq_vm *vm, const struct fq_extent *extent),
+	TP_ARGS(vm, extent),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u64, mapping)
+		__field(u64, iova)
+		__field(u64, length)
+	),
+	TP_fast_assign(
+		__entry->vm = vm->id;
+		__entry->mapping = extent->mmio->id;
+		__entry->iova = extent->iova;
+		__entry->length = extent->range.size;
+	),
+	TP_printk("vm=%u mapping=%llu iova=%#llx length=%#llx", __entry->vm, __entry->mapping,
+		  __entry->iova, __entry->length)
 );
 
 #endif

@@ -43,6 +43,7 @@ static void fq_vm_init(struct fq_vm *vm)
 	mutex_init(&vm->read_mutex);
 	spin_lock_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->telling);
+	INIT_LIST_HEAD(&vm->revoked);
 	INIT_LIST_HEAD(&vm->attachments);
 	INIT_LIST_HEAD(&vm->members);
 	init_waitqueue_head(&vm->wait);
@@ -127,9 +128,10 @@ static void fq_vm_free(struct kref *kref)
 static void fq_vm_shutdown(struct fq_vm *vm)
 {
 	fq_device_detach_all(vm);
+	/* until then a revocation of MMIO may find the queue to be stopped */
+	fq_ioas_clear(&vm->ioas);
 	cancel_delayed_work_sync(&vm->timer);
 	cancel_work_sync(&vm->stop_work);
-	fq_ioas_clear(&vm->ioas);
 	xa_erase(&fq_vms, vm->id);
 	fq_vm_put(vm);
 }

@@ -36,6 +36,7 @@ enum fq_counter {
 	FQ_COUNT_LOST,
 	FQ_COUNT_DEADLINES,
 	FQ_COUNT_SWITCHED_OFF,
+	FQ_COUNT_REVOCATIONS,
 	FQ_COUNT_TERMINATED,				/* + enum fq_outcome */
 	FQ_COUNT_LATENCY = FQ_COUNT_TERMINATED + FQ_OUTCOMES,
 	FQ_COUNTERS = FQ_COUNT_LATENCY + FAULTQ_LATENCIES,
@@ -86,7 +87,7 @@ struct fq_over {
  *	no pinning is done under it. Guards @devices (writing), @attachments, @last_id
  * @lock: the fault lock: a leaf, taken with interrupts off. Guards @ring's
  *	contents, @pending, @counters, @deadlines, @timer_due, @max_outstanding, @over, @telling,
- *	@lost_before, and in each device what struct fq_device says
+ *	@revoked, @lost_before, and in each device what struct fq_device says
  * @ring: the ring; NULL until QUEUE, then stays (acquire / release)
  * @pending: outstanding page request groups
  * @counters: over all devices, past ones too
@@ -98,6 +99,7 @@ struct fq_over {
  * @over: groups that were not admitted
  * @lost_before: unrecoverable faults were lost and no record told so yet
  * @telling: devices of which an event has found no room yet
+ * @revoked: the same of extents of MMIO
  * @wait: pollers and readers
  * @eventfd: to signal with them, or NULL; RCU
  * @stop_work: terminates everything when the queue was stopped
@@ -129,6 +131,7 @@ struct fq_vm {
 	struct fq_over over;
 	bool lost_before;
 	struct list_head telling;
+	struct list_head revoked;
 	wait_queue_head_t wait;
 	struct eventfd_ctx __rcu *eventfd;
 	struct work_struct stop_work;

@@ -27,6 +27,7 @@ const struct counter counters[] = {
 	COUNTER(terminated_stopped, "terminated: queue stopped"),
 	COUNTER(deadlines, "deadlines passed"),
 	COUNTER(switched_off, "devices switched off"),
+	COUNTER(revocations, "extents of MMIO revoked"),
 	COUNTER(partial_dropped, "requests of unfinished groups"),
 	COUNTER(unrecoverable, "unrecoverable faults queued"),
 	COUNTER(lost, "unrecoverable faults lost"),

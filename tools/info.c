@@ -33,6 +33,9 @@ static void print_info_json(const struct faultq_info *info)
 	add_limit(object, "max_entries", info->max_entries);
 	add_limit(object, "max_group", info->max_group);
 	add_limit(object, "max_devices", info->max_devices);
+	add_limit(object, "max_windows", info->max_windows);
+	add_limit(object, "max_doorbells", info->max_doorbells);
+	add_limit(object, "max_extents", info->max_extents);
 	print_json(object);
 }
 
@@ -57,6 +60,8 @@ static void print_info(const struct faultq_info *info)
 	printf("Ring            %u to %u records of %u bytes\n", info->min_entries,
 	       info->max_entries, info->record_size);
 	printf("Group           up to %u page requests\n", info->max_group);
+	printf("Address space   up to %u windows, %u doorbells, %u extents of MMIO\n",
+	       info->max_windows, info->max_doorbells, info->max_extents);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

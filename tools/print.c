@@ -12,11 +12,18 @@
 
 #include "print.h"
 
+static bool is_of_mmio(const struct faultq_record *record)
+{
+	return record->type == FAULTQ_MMIO_REVOKED || record->type == FAULTQ_MMIO_RESTORED;
+}
+
 static void print_head(const struct faultq_record *record, const char *name)
 {
 	printf("%llu.%06llu ", record->timestamp / 1000000000,
 	       record->timestamp / 1000 % 1000000);
-	if (!(record->flags & FAULTQ_RECORD_DEVICE))
+	if (is_of_mmio(record))
+		printf("MMIO %llu: ", record->cookie);
+	else if (!(record->flags & FAULTQ_RECORD_DEVICE))
 		printf("unknown device: ");
 	else if (name)
 		printf("%s: ", name);
@@ -86,6 +93,14 @@ void print_record(const struct faultq_record *record, const char *name,
 	case FAULTQ_FAULTING_OFF:
 		printf("page requests were switched off: %s", faultq_cause_name(record->reason));
 		break;
+	case FAULTQ_MMIO_REVOKED:
+		printf("0x%llx bytes at 0x%llx were revoked: %s", record->length, record->address,
+		       faultq_revocation_name(record->reason));
+		break;
+	case FAULTQ_MMIO_RESTORED:
+		printf("0x%llx bytes at 0x%llx are back%s", record->length, record->address,
+		       record->count ? "; a device wrote meanwhile" : "");
+		break;
 	default:
 		printf("record of type %u", record->type);
 	}
@@ -122,6 +137,15 @@ static bool is_event(const struct faultq_record *record)
 	return record->type != FAULTQ_PAGE_REQUEST && record->type != FAULTQ_UNRECOVERABLE;
 }
 
+/* Each type of record has reasons of its own. */
+static const char *reason_name(const struct faultq_record *record)
+{
+	if (record->type == FAULTQ_MMIO_REVOKED)
+		return faultq_revocation_name(record->reason);
+	return is_event(record) ? faultq_cause_name(record->reason) :
+				  faultq_reason_name(record->reason);
+}
+
 static void add_optional(struct json_object *object, const struct faultq_record *record)
 {
 	if (record->flags & FAULTQ_RECORD_DEVICE)
@@ -131,8 +155,7 @@ static void add_optional(struct json_object *object, const struct faultq_record 
 	if (record->flags & FAULTQ_RECORD_ADDRESS)
 		add_hex(object, "address", record->address);
 	if (record->flags & FAULTQ_RECORD_REASON)
-		add_string(object, "reason", is_event(record) ? faultq_cause_name(record->reason) :
-			   faultq_reason_name(record->reason));
+		add_string(object, "reason", reason_name(record));
 	if (record->flags & FAULTQ_RECORD_FETCH)
 		add_hex(object, "fetch_address", record->fetch_address);
 	if (record->flags & FAULTQ_RECORD_AFTER_LOSS)
@@ -180,6 +203,12 @@ void print_record_json(const struct faultq_record *record, const char *name,
 	}
 	if (record->type == FAULTQ_PAGE_REQUEST)
 		add_page_request(object, record, verdict);
+	if (is_of_mmio(record)) {
+		add_number(object, "mapping", record->cookie);
+		add_hex(object, "length", record->length);
+	}
+	if (record->type == FAULTQ_MMIO_RESTORED)
+		json_object_object_add(object, "written", json_object_new_boolean(record->count));
 	print_json(object);
 }
 

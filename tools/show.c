@@ -149,10 +149,28 @@ static void print_range(__u64 first, __u64 last, const char *what)
 }
 
 /* The permissions of a mapping have the bits of a page request's. */
+static const char *mapping_perm(const struct faultq_mapping_entry *mapping)
+{
+	return faultq_perm_name(mapping->flags &
+				(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC));
+}
+
+static void print_mmio(const struct faultq_mapping_entry *mapping)
+{
+	printf(", MMIO %llu", mapping->id);
+	if (mapping->state & FAULTQ_MAPPING_REVOKED)
+		printf(", revoked: %s", faultq_revocation_name(mapping->revocation));
+	if (mapping->state & FAULTQ_MAPPING_SCRATCH)
+		printf(", scratch page in place");
+}
+
 static void print_mapping(const struct faultq_mapping_entry *mapping)
 {
 	print_range(mapping->iova, mapping->iova + (mapping->length - 1), "mapped");
-	printf(", %s, of 0x%llx\n", faultq_perm_name(mapping->flags), mapping->user_address);
+	printf(", %s, of 0x%llx", mapping_perm(mapping), mapping->user_address);
+	if (mapping->flags & FAULTQ_MAP_MMIO)
+		print_mmio(mapping);
+	putchar('\n');
 }
 
 static void print_window(const struct faultq_window_entry *window)
@@ -202,6 +220,16 @@ static void print_space(const struct space *space)
 		       space->doorbells[i].window, space->doorbells[i].users);
 }
 
+static void add_mmio(struct json_object *object, const struct faultq_mapping_entry *mapping)
+{
+	bool scratch = mapping->state & FAULTQ_MAPPING_SCRATCH;
+
+	add_number(object, "mmio", mapping->id);
+	if (mapping->state & FAULTQ_MAPPING_REVOKED)
+		add_string(object, "revoked", faultq_revocation_name(mapping->revocation));
+	json_object_object_add(object, "scratch", json_object_new_boolean(scratch));
+}
+
 static struct json_object *mapping_json(const struct faultq_mapping_entry *mapping)
 {
 	struct json_object *object = json_object_new_object();
@@ -209,7 +237,9 @@ static struct json_object *mapping_json(const struct faultq_mapping_entry *mappi
 	add_hex(object, "iova", mapping->iova);
 	add_hex(object, "length", mapping->length);
 	add_hex(object, "user_address", mapping->user_address);
-	add_string(object, "access", faultq_perm_name(mapping->flags));
+	add_string(object, "access", mapping_perm(mapping));
+	if (mapping->flags & FAULTQ_MAP_MMIO)
+		add_mmio(object, mapping);
 	return object;
 }
 

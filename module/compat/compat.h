@@ -63,8 +63,15 @@ static inline void iopf_group_dequeue(struct iopf_group *group) {}
 #endif
 
 #ifndef FQ_HAVE_MAP_GFP
-#define iommu_map(domain, iova, paddr, size, prot, gfp) \
-	iommu_map(domain, iova, paddr, size, prot)
+static inline int fq_compat_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t phys,
+				size_t size, int prot, gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) ? iommu_map(domain, iova, phys, size, prot) :
+					      iommu_map_atomic(domain, iova, phys, size, prot);
+}
+
+#define iommu_map(domain, iova, phys, size, prot, gfp) \
+	fq_compat_map(domain, iova, phys, size, prot, gfp)
 #endif
 
 #ifndef FQ_HAVE_EVENTFD_SIGNAL
@@ -110,6 +117,29 @@ int fq_compat_pin_user_pages(unsigned long start, int pages, unsigned int flags,
 #define pin_user_pages_fast(start, pages, flags, batch) \
 	fq_compat_pin_user_pages(start, pages, flags, batch)
 #endif
+
+/**
+ * struct fq_followed - what a page of a VM_PFNMAP mapping leads to
+ * @pfn: its number
+ * @size: bytes from the page on that the CPU's entry covers
+ * @writable: the process may write
+ */
+struct fq_followed {
+	unsigned long pfn;
+	unsigned long size;
+	bool writable;
+};
+
+/**
+ * fq_compat_follow() - look a page of a VM_PFNMAP mapping up
+ * @vma: the mapping; its mmap lock is held
+ * @address: page-aligned address in it
+ * @followed: is filled in
+ *
+ * Return: 0, or -EINVAL when it is not there at present.
+ */
+int fq_compat_follow(struct vm_area_struct *vma, unsigned long address,
+		     struct fq_followed *followed);
 
 /**
  * fq_compat_requests_on() - let a device raise page requests

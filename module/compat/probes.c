@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 
 #ifdef PROBE_FAULT_HANDLER
 /* Up to 6.8: page requests and faults go to a handler of the device. */
@@ -116,6 +117,34 @@ int probe(struct page **pages)
 }
 #endif
 
+#ifdef PROBE_FOLLOW_PFNMAP
+/* 6.12: a page of MMIO is looked up by VMA, in entries of any size. */
+int probe(struct vm_area_struct *vma)
+{
+	struct follow_pfnmap_args args = { .vma = vma };
+	int ret = follow_pfnmap_start(&args);
+
+	follow_pfnmap_end(&args);
+	return ret;
+}
+#endif
+
+#ifdef PROBE_FOLLOW_ADDR_MASK
+/* 6.15: and it tells of which size. */
+unsigned long probe(const struct follow_pfnmap_args *args)
+{
+	return args->addr_mask;
+}
+#endif
+
+#ifdef PROBE_FOLLOW_PTE_VMA
+/* 6.10 and 6.11: the entry of a page is looked up by VMA; before, by process. */
+int probe(struct vm_area_struct *vma, pte_t **pte, spinlock_t **lock)
+{
+	return follow_pte(vma, 0, pte, lock);
+}
+#endif
+
 #ifdef PROBE_REQUIRED
 #include "compat.h"
 
@@ -126,7 +155,7 @@ int probe(struct page **pages)
 /* The rest of the module is written against this. */
 int probe(struct device *dev, struct iommu_group *group, struct iommu_attach_handle *handle,
 	  struct page **pages, struct vm_area_struct *vma, const struct bus_type *bus,
-	  struct eventfd_ctx *eventfd)
+	  struct eventfd_ctx *eventfd, struct mmu_interval_notifier *notifier)
 {
 	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
 
@@ -135,6 +164,7 @@ int probe(struct device *dev, struct iommu_group *group, struct iommu_attach_han
 	eventfd_signal(eventfd);
 	vm_flags_mod(vma, 0, 0);
 	pin_user_pages_fast(0, 1, FOLL_LONGTERM, pages);
+	mmu_interval_read_retry(notifier, mmu_interval_read_begin(notifier));
 	iommu_attach_group_handle(domain, group, handle);
 	iommu_detach_group_handle(domain, group);
 	iommu_domain_free(domain);

@@ -15,6 +15,18 @@
 static_assert(VFIO_DMA_MAP_FLAG_READ == FAULTQ_MAP_READ);
 static_assert(VFIO_DMA_MAP_FLAG_WRITE == FAULTQ_MAP_WRITE);
 
+/* What type1 pins or, of MMIO, just looks up; here MMIO must be a BAR that VFIO handed out. */
+static int fq_type1_map_any(struct fq_ioas *ioas, struct faultq_map *map)
+{
+	int ret = fq_ioas_map(ioas, map);
+
+	if (ret == -EFAULT && fq_bar_at(map->user_address)) {
+		map->flags |= FAULTQ_MAP_MMIO;
+		ret = fq_ioas_map(ioas, map);
+	}
+	return ret;
+}
+
 static long fq_type1_map(struct fq_container *container, void __user *user)
 {
 	unsigned long size = offsetofend(struct vfio_iommu_type1_dma_map, size);
@@ -32,7 +44,7 @@ static long fq_type1_map(struct fq_container *container, void __user *user)
 		.length = dma.size,
 		.user_address = dma.vaddr,
 	};
-	ret = fq_ioas_map(&container->vm->ioas, &map);
+	ret = fq_type1_map_any(&container->vm->ioas, &map);
 	/* a reserved window is a bad range, as what no device can address */
 	return ret == -EADDRNOTAVAIL ? -EINVAL : ret;
 }

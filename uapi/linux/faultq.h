@@ -135,6 +135,8 @@ enum faultq_kind {
  * @reserved: out: 0
  * @max_windows: out: most windows that can be added to one VM
  * @max_doorbells: out: most doorbells that can be bound in one VM
+ * @max_extents: out: most extents of MMIO that can be mapped in one VM
+ * @reserved2: out: 0
  *
  * No errors but the common ones.
  */
@@ -160,6 +162,7 @@ struct faultq_info {
  * the same
  */
 #define FAULTQ_FEATURE_MSI_FAULTS	(1ULL << 13)
+#define FAULTQ_FEATURE_MMIO		(1ULL << 14)	/* FAULTQ_MAP_MMIO, MMIO_RESTORE */
 	__u32 kinds;
 	__u32 record_size;
 	__u32 max_slots;
@@ -170,6 +173,8 @@ struct faultq_info {
 	__u32 reserved;
 	__u32 max_windows;
 	__u32 max_doorbells;
+	__u32 max_extents;
+	__u32 reserved2;
 };
 
 #define FAULTQ_GET_INFO		_IO(FAULTQ_IOC_TYPE, 0x00)
@@ -277,6 +282,8 @@ enum faultq_type {
 	FAULTQ_OVER_QUOTA	= 4,	/* page request groups were not admitted */
 	FAULTQ_DEADLINE		= 5,	/* a group waits for longer than it should */
 	FAULTQ_FAULTING_OFF	= 6,	/* the kernel switched off a device's page requests */
+	FAULTQ_MMIO_REVOKED	= 7,	/* MMIO is not mapped any more */
+	FAULTQ_MMIO_RESTORED	= 8,	/* MMIO is mapped again, by FAULTQ_MAP_RETRY */
 };
 
 /* Why a group was not admitted, or a device was switched off: @reason of events. */
@@ -286,6 +293,16 @@ enum faultq_cause {
 	FAULTQ_CAUSE_INSTANCE	= 3,	/* the VM's part of the IOMMU instance */
 	FAULTQ_CAUSE_RATE	= 4,	/* too many groups were refused in a second */
 	FAULTQ_CAUSE_STRIKES	= 5,	/* too many deadlines were missed */
+};
+
+/* Why MMIO was revoked: @reason of MMIO_REVOKED. */
+enum faultq_revocation {
+	FAULTQ_REVOKED_CLEARED	= 1,	/* decoding off, reset, or taken away by the kernel */
+	FAULTQ_REVOKED_UNMAPPED	= 2,	/* munmap(), mremap(), or another mmap() there */
+	FAULTQ_REVOKED_PROTECTED = 3,	/* mprotect() */
+	FAULTQ_REVOKED_EXITED	= 4,	/* the process that mapped it is gone, or has exec'ed */
+	FAULTQ_REVOKED_REMOVED	= 5,	/* its device is being removed from the system */
+	FAULTQ_REVOKED_UNBOUND	= 6,	/* a driver is being unbound from its device */
 };
 
 /* Why an unrecoverable fault happened, when FAULTQ_RECORD_REASON is set. */
@@ -312,13 +329,16 @@ enum faultq_reason {
  *	traces, answers go by @cookie
  * @address: IOVA, when FAULTQ_RECORD_ADDRESS is set; a page request's is that of
  *	its page
- * @cookie: names the group, the same in all its records, never 0
+ * @cookie: names the group, the same in all its records, never 0; MMIO_REVOKED and
+ *	MMIO_RESTORED: @id of MAP
  * @timestamp: CLOCK_MONOTONIC, nanoseconds
  * @fetch_address: when FAULTQ_RECORD_FETCH is set: where the IOMMU's own table
  *	walk failed
+ * @length: MMIO_REVOKED, MMIO_RESTORED: bytes from @address
  * @reason: when FAULTQ_RECORD_REASON is set: enum faultq_reason, or of an event
- *	enum faultq_cause
- * @count: OVER_QUOTA: groups that were not admitted since the last such event
+ *	enum faultq_cause or enum faultq_revocation
+ * @count: OVER_QUOTA: groups that were not admitted since the last such event;
+ *	MMIO_RESTORED: 1 if a device wrote to the scratch page, else 0
  * @reserved: 0
  *
  * DEVICE_GONE: @device was attached and is no more; its id will not be given
@@ -336,6 +356,14 @@ enum faultq_reason {
  * FAULTING_OFF: page requests of @device are answered FAULTQ_FAILURE from now on,
  * until ENABLE, for @reason; those that were outstanding are being terminated with
  * FAULTQ_FAILURE.
+ *
+ * MMIO_REVOKED: an extent of the mapping of @cookie, of @length bytes at @address, is not
+ * mapped any more, for @reason. One event for each extent, published when its translation
+ * is gone; if the extent is revoked again before the event found room in the ring, it is
+ * one event. MAPPINGS tells what is revoked now.
+ *
+ * MMIO_RESTORED: the same extent is mapped again. If it is revoked again before the event
+ * found room, there is no such event.
  */
 struct faultq_record {
 	__u8  type;
@@ -358,7 +386,10 @@ struct faultq_record {
 	__aligned_u64 address;
 	__aligned_u64 cookie;
 	__aligned_u64 timestamp;
-	__aligned_u64 fetch_address;
+	union {
+		__aligned_u64 fetch_address;
+		__aligned_u64 length;
+	};
 	__u32 reason;
 	__u32 count;
 	__u32 reserved[2];
@@ -488,13 +519,15 @@ struct faultq_respond {
  * struct faultq_map - MAP: make memory of the caller visible to the VM's devices
  * @size: sizeof(struct faultq_map)
  * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do, at least one;
- *	FAULTQ_MAP_ANSWER: then answer @cookie with FAULTQ_SUCCESS
+ *	FAULTQ_MAP_ANSWER: then answer @cookie with FAULTQ_SUCCESS;
+ *	FAULTQ_MAP_MMIO and what goes with it: see below
  * @iova: first I/O virtual address, page-aligned
  * @length: bytes, not 0, page-aligned
  * @user_address: first address of the memory, page-aligned
  * @cookie: with FAULTQ_MAP_ANSWER: a group; else 0
  * @answer_result: out: with FAULTQ_MAP_ANSWER: as @result of RESPOND
  * @reserved: must be 0
+ * @id: out: with FAULTQ_MAP_MMIO: names the mapping, never reused in a VM; else 0
  *
  * The pages are pinned for as long as they are mapped, and charged to
  * RLIMIT_MEMLOCK of the calling process together with what it has locked and
@@ -505,12 +538,33 @@ struct faultq_respond {
  * While user space delivers a page (userfaultfd), only a signal that kills ends the
  * call on kernels before 6.2.
  *
+ * FAULTQ_MAP_MMIO: the range is MMIO of a PCI device instead of memory: a BAR that VFIO
+ * lets the process map. It can be mapped because its disappearance is watched: when VFIO
+ * takes it away (decoding off, reset), when the process unmaps or protects it or exits,
+ * when the device is being removed or a driver unbound from it, its translation is gone
+ * before that goes on, and MMIO_REVOKED tells. The range may lie in several mappings of the
+ * process; each part that is in one is an extent, which is revoked as a whole, also when
+ * only some of it goes. The mapping, revoked or not, stays until UNMAP.
+ *
+ * FAULTQ_MAP_PARTLY_WATCHED takes resourceN files of sysfs, too. Of them the kernel does
+ * not tell when decoding is switched off through the configuration space, and when the
+ * device is reset.
+ *
+ * What a device meets where MMIO was revoked is as where nothing is mapped, page requests
+ * included. With FAULTQ_MAP_SCRATCH, it is one page of memory, repeated, full of random
+ * bytes, until the extent is restored; it comes a moment after the revocation, in which
+ * nothing is mapped there. With FAULTQ_MAP_RETRY the kernel tries by itself to restore, now
+ * and then for as long as the process lives.
+ *
  * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
- * FAULTQ_MAP_ANSWER, outside what the IOMMU can address, or permissions that it does not
+ * FAULTQ_MAP_ANSWER, FAULTQ_MAP_PARTLY_WATCHED, _SCRATCH or _RETRY without _MMIO, outside
+ * what the IOMMU can address, or permissions that it does not
  * have. EEXIST the range overlaps a mapping, or one that another thread is making, or a
  * window. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or memory that cannot
- * be pinned. ENOMEM over RLIMIT_MEMLOCK, or out of memory. EINTR a signal came. ENXIO
- * FAULTQ_MAP_ANSWER, and there is no queue.
+ * be pinned; with FAULTQ_MAP_MMIO: no MMIO that can be watched, not writable, or MMIO that is
+ * away at present. ENOMEM over RLIMIT_MEMLOCK, or out of memory. EINTR a signal came. ENXIO
+ * FAULTQ_MAP_ANSWER, and there is no queue. ENOSPC more than max_extents, or more than 1 GiB
+ * with FAULTQ_MAP_SCRATCH.
  */
 struct faultq_map {
 	__u32 size;
@@ -519,12 +573,17 @@ struct faultq_map {
 #define FAULTQ_MAP_WRITE		(1U << 1)
 #define FAULTQ_MAP_EXEC			(1U << 2)
 #define FAULTQ_MAP_ANSWER		(1U << 3)
+#define FAULTQ_MAP_MMIO			(1U << 4)
+#define FAULTQ_MAP_PARTLY_WATCHED	(1U << 5)
+#define FAULTQ_MAP_SCRATCH		(1U << 6)
+#define FAULTQ_MAP_RETRY		(1U << 7)
 	__aligned_u64 iova;
 	__aligned_u64 length;
 	__aligned_u64 user_address;
 	__aligned_u64 cookie;
 	__s32 answer_result;
 	__u32 reserved;
+	__aligned_u64 id;
 };
 
 #define FAULTQ_MAP		_IO(FAULTQ_IOC_TYPE, 0x05)
@@ -598,6 +657,7 @@ struct faultq_unmap {
  *	one all the rest
  * @vm: in: id of another VM, from VMS, or 0 for the caller's
  * @state: out: FAULTQ_STATE_* bits of a device
+ * @revocations: out: how often an extent of MMIO was revoked (VM only)
  *
  * Errors: ENOENT no such id, or no such VM. EPERM @vm without CAP_SYS_ADMIN.
  */
@@ -636,6 +696,7 @@ struct faultq_stats {
 	__aligned_u64 latency[FAULTQ_LATENCIES];
 	__u32 vm;
 	__u32 state;
+	__aligned_u64 revocations;
 };
 
 /* State of a device, as bits. */
@@ -900,7 +961,8 @@ struct faultq_share {
  * than the caller's: DEVICES: struct faultq_device_entry of each attached device;
  * WINDOW_LIST: struct faultq_window_entry of each window; IOVA_RANGES: struct
  * faultq_range_entry of each range that all attached devices can address and no window
- * reserves; MAPPINGS: struct faultq_mapping_entry of each mapping; DOORBELLS: struct
+ * reserves; MAPPINGS: struct faultq_mapping_entry of each mapping, of MMIO of each extent;
+ * DOORBELLS: struct
  * faultq_doorbell_entry of each doorbell that is bound. Windows, ranges and mappings come in
  * the order of their IOVAs.
  *
@@ -1075,11 +1137,14 @@ struct faultq_range_entry {
 };
 
 /**
- * struct faultq_mapping_entry - a mapping, in MAPPINGS
+ * struct faultq_mapping_entry - a mapping, or an extent of MMIO, in MAPPINGS
  * @iova: first I/O virtual address
  * @length: bytes
  * @user_address: as given to MAP, in the process that called it
- * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC
+ * @flags: FAULTQ_MAP_* as given to MAP, without FAULTQ_MAP_ANSWER
+ * @state: FAULTQ_MAPPING_* bits
+ * @id: of MMIO: @id of MAP, the same for all extents of the mapping; else 0
+ * @revocation: FAULTQ_MAPPING_REVOKED: enum faultq_revocation; else 0
  * @reserved: 0
  */
 struct faultq_mapping_entry {
@@ -1087,6 +1152,11 @@ struct faultq_mapping_entry {
 	__aligned_u64 length;
 	__aligned_u64 user_address;
 	__u32 flags;
+	__u32 state;
+#define FAULTQ_MAPPING_REVOKED		(1U << 0)	/* devices do not reach the MMIO */
+#define FAULTQ_MAPPING_SCRATCH		(1U << 1)	/* the scratch page is in its place */
+	__aligned_u64 id;
+	__u32 revocation;
 	__u32 reserved;
 };
 
@@ -1106,6 +1176,37 @@ struct faultq_doorbell_entry {
 #define FAULTQ_IOVA_RANGES	_IO(FAULTQ_IOC_TYPE, 0x15)
 #define FAULTQ_MAPPINGS		_IO(FAULTQ_IOC_TYPE, 0x16)
 #define FAULTQ_DOORBELLS	_IO(FAULTQ_IOC_TYPE, 0x17)
+
+/**
+ * struct faultq_restore - MMIO_RESTORE: map revoked MMIO again
+ * @size: sizeof(struct faultq_restore)
+ * @flags: must be 0
+ * @id: from MAP, MMIO_REVOKED or MAPPINGS
+ * @restored: out: bytes that were revoked and are mapped again
+ * @revoked: out: bytes that are still revoked
+ * @written: out: 1 if a device wrote to the scratch page of what was restored, else 0
+ * @reserved: must be 0
+ *
+ * Each extent is looked at again where it was in the process that mapped it, which may have
+ * made a new mapping there. Nothing tells when MMIO comes back: it is for the VMM, which
+ * switches decoding on and ends resets, to know when to call. A write to the scratch page
+ * that left it as it was is not seen.
+ *
+ * Errors, when nothing could be restored and something is revoked: ENXIO the MMIO is still
+ * away. EFAULT what the process has there is not what can be mapped, see MAP. ESRCH the process
+ * that mapped it is gone. And: ENOENT no such id. EINTR a signal came.
+ */
+struct faultq_restore {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 id;
+	__aligned_u64 restored;
+	__aligned_u64 revoked;
+	__u32 written;
+	__u32 reserved;
+};
+
+#define FAULTQ_MMIO_RESTORE	_IO(FAULTQ_IOC_TYPE, 0x18)
 
 /*
  * VFIO containers (vfio_iommu_faultq.ko)

@@ -1,0 +1,744 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of MMIO, which are revoked when the MMIO goes.
+ *
+ * A mapping is made of extents: the parts that are each within one mapping of the process. An
+ * MMU notifier watches each, and a bus notifier the devices. When one tells that something is
+ * about to happen to an extent, its translation is gone in all domains before that goes on, and
+ * an event tells the VM. An extent is revoked as a whole, as it was mapped.
+ *
+ * An extent comes (again) in the way that the MMU notifiers want it: note their sequence, look
+ * the MMIO up, take the lock, begin anew if something happened meanwhile, map.
+ *
+ * The lock of the address space guards the lists and all changes of states but revocations.
+ * Those have fq_mmios.lock, which also guards every other change to or from FQ_EXTENT_MAPPED,
+ * and what is mapped then. It nests in the former, and in fq_all_mmio_lock, which guards the list
+ * of all mappings of MMIO.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "domain.h"
+#include "ioas.h"
+#include "mmio.h"
+#include "report.h"
+#include "trace.h"
+#include "vm.h"
+
+/* Pauses between tries to restore, milliseconds. */
+#define FQ_PAUSE_FIRST 10u
+#define FQ_PAUSE_MAX 1000u
+
+static DEFINE_MUTEX(fq_all_mmio_lock);
+static LIST_HEAD(fq_all_mmio);
+
+/* How often a device began to go; what was looked up before may be gone. */
+static atomic_t fq_removals;
+
+static struct fq_vm *fq_mmio_vm(const struct fq_mmio *mmio)
+{
+	return container_of(mmio->ioas, struct fq_vm, ioas);
+}
+
+/**
+ * fq_mmios_init() - an address space has no MMIO
+ * @mmios: is initialised
+ */
+void fq_mmios_init(struct fq_mmios *mmios)
+{
+	mutex_init(&mmios->lock);
+	INIT_LIST_HEAD(&mmios->extents);
+}
+
+/* What an extent's state says, into a domain or out of it. */
+
+static int fq_extent_into(const struct fq_extent *extent, struct fq_domain *domain)
+{
+	if (extent->state == FQ_EXTENT_SCRATCH)
+		return fq_domain_map_repeated(domain, extent->iova, extent->range.size,
+					      fq_scratch_phys(&extent->scratch),
+					      extent->mmio->prot);
+	return fq_domain_map_mmio(domain, extent->iova, extent->range.size, extent->phys,
+				  extent->mmio->prot);
+}
+
+static void fq_extent_out_of(const struct fq_extent *extent, struct fq_domain *domain)
+{
+	fq_domain_unmap(domain, extent->iova, extent->range.size);
+}
+
+static void fq_extent_out(struct fq_extent *extent)
+{
+	struct fq_domain *domain;
+
+	list_for_each_entry(domain, &extent->mmio->ioas->domains, node)
+		fq_extent_out_of(extent, domain);
+	extent->state = FQ_EXTENT_AWAY;
+}
+
+/* Into all domains, or into none. */
+static int fq_extent_in(struct fq_extent *extent, enum fq_extent_state state)
+{
+	struct fq_ioas *ioas = extent->mmio->ioas;
+	struct fq_domain *domain;
+	int ret;
+
+	extent->state = state;
+	list_for_each_entry(domain, &ioas->domains, node) {
+		ret = fq_extent_into(extent, domain);
+		if (ret)
+			goto undo;
+	}
+	return 0;
+
+undo:
+	list_for_each_entry_continue_reverse(domain, &ioas->domains, node)
+		fq_extent_out_of(extent, domain);
+	extent->state = FQ_EXTENT_AWAY;
+	return ret;
+}
+
+/**
+ * fq_mmio_fill() - put what is mapped of MMIO into a new domain
+ * @ioas: the address space; its lock is held
+ * @domain: in no list
+ * @state: extents in this state; %FQ_EXTENT_MAPPED: fq_mmios.lock is held
+ *
+ * Return: 0 or a negative errno: then nothing of it is mapped.
+ */
+int fq_mmio_fill(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state)
+{
+	struct fq_extent *extent;
+	int ret;
+
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		ret = extent->state == state ? fq_extent_into(extent, domain) : 0;
+		if (ret)
+			goto undo;
+	}
+	return 0;
+
+undo:
+	list_for_each_entry_continue_reverse(extent, &ioas->mmio.extents, in_ioas)
+		if (extent->state == state)
+			fq_extent_out_of(extent, domain);
+	return ret;
+}
+
+/**
+ * fq_mmio_empty() - undo fq_mmio_fill()
+ * @ioas: as there
+ * @domain: as there
+ * @state: as there
+ */
+void fq_mmio_empty(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state)
+{
+	struct fq_extent *extent;
+
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas)
+		if (extent->state == state)
+			fq_extent_out_of(extent, domain);
+}
+
+/* Revocation. fq_mmios.lock is held. */
+static void fq_extent_revoke(struct fq_extent *extent, enum faultq_revocation why)
+{
+	struct fq_mmio *mmio = extent->mmio;
+
+	if (extent->state != FQ_EXTENT_MAPPED)
+		return;
+	fq_extent_out(extent);
+	trace_faultq_revoke(fq_mmio_vm(mmio), extent, why);
+	fq_report_revoked(fq_mmio_vm(mmio), extent, why);
+	WRITE_ONCE(mmio->pause, FQ_PAUSE_FIRST);
+	if (mmio->flags & (FAULTQ_MAP_SCRATCH | FAULTQ_MAP_RETRY))
+		mod_delayed_work(fq_workqueue, &mmio->work, 0);
+}
+
+static enum faultq_revocation fq_revocation_of(const struct mmu_notifier_range *range)
+{
+	switch (range->event) {
+	case MMU_NOTIFY_UNMAP:
+		return FAULTQ_REVOKED_UNMAPPED;
+	case MMU_NOTIFY_PROTECTION_VMA:
+		return FAULTQ_REVOKED_PROTECTED;
+	case MMU_NOTIFY_RELEASE:
+		return FAULTQ_REVOKED_EXITED;
+	default:
+		return FAULTQ_REVOKED_CLEARED;
+	}
+}
+
+/* The CPU's entries of an extent are about to change; what /proc asks for changes no target. */
+static bool fq_extent_invalidate(struct mmu_interval_notifier *notifier,
+				 const struct mmu_notifier_range *range, unsigned long sequence)
+{
+	struct fq_extent *extent = container_of(notifier, struct fq_extent, notifier);
+	struct mutex *lock = &extent->mmio->ioas->mmio.lock;
+
+	if (mmu_notifier_range_blockable(range))
+		mutex_lock(lock);
+	else if (!mutex_trylock(lock))
+		return false;
+	mmu_interval_set_seq(notifier, sequence);
+	if (range->event != MMU_NOTIFY_SOFT_DIRTY)
+		fq_extent_revoke(extent, fq_revocation_of(range));
+	mutex_unlock(lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops fq_extent_ops = {
+	.invalidate = fq_extent_invalidate,
+};
+
+static void fq_mmio_revoke_of(struct fq_mmio *mmio, struct device *dev,
+			      enum faultq_revocation why)
+{
+	struct fq_extent *extent;
+
+	mutex_lock(&mmio->ioas->mmio.lock);
+	list_for_each_entry(extent, &mmio->extents, node)
+		if (fq_bar_of(dev, extent->phys, extent->range.size))
+			fq_extent_revoke(extent, why);
+	mutex_unlock(&mmio->ioas->mmio.lock);
+}
+
+static void fq_revoke_all_of(struct device *dev, enum faultq_revocation why)
+{
+	struct fq_mmio *mmio;
+
+	atomic_inc(&fq_removals);
+	mutex_lock(&fq_all_mmio_lock);
+	list_for_each_entry(mmio, &fq_all_mmio, all)
+		fq_mmio_revoke_of(mmio, dev, why);
+	mutex_unlock(&fq_all_mmio_lock);
+}
+
+/*
+ * At the end of a removal the device is not found any more, so that is when what came back
+ * since its beginning goes for good.
+ */
+static int fq_mmio_notify(struct notifier_block *block, unsigned long action, void *dev)
+{
+	switch (action) {
+	case BUS_NOTIFY_DEL_DEVICE:
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		fq_revoke_all_of(dev, FAULTQ_REVOKED_REMOVED);
+		break;
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		fq_revoke_all_of(dev, FAULTQ_REVOKED_UNBOUND);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+/* Mapping, at first and again */
+
+/* Both locks are held. A device that writes on to the scratch page is cut off before it is read. */
+static void fq_extent_end_scratch(struct fq_extent *extent)
+{
+	if (extent->state != FQ_EXTENT_SCRATCH)
+		return;
+	fq_extent_out(extent);
+	if (fq_scratch_changed(&extent->scratch))
+		fq_note_written(fq_mmio_vm(extent->mmio), extent);
+}
+
+/* Both locks are held. */
+static int fq_extent_come(struct fq_extent *extent, phys_addr_t phys)
+{
+	int ret;
+
+	fq_extent_end_scratch(extent);
+	extent->phys = phys;
+	ret = fq_extent_in(extent, FQ_EXTENT_MAPPED);
+	if (!ret)
+		trace_faultq_restore(fq_mmio_vm(extent->mmio), extent);
+	else if (extent->scratch.page)
+		mod_delayed_work(fq_workqueue, &extent->mmio->work, 0);
+	return ret;
+}
+
+/**
+ * struct fq_look - what was found of an extent, and as of when
+ * @phys: where its MMIO is
+ * @sequence: of its MMU notifier
+ * @removals: value of fq_removals
+ */
+struct fq_look {
+	phys_addr_t phys;
+	unsigned long sequence;
+	int removals;
+};
+
+static int fq_extent_look(struct fq_extent *extent, struct fq_look *look)
+{
+	look->removals = atomic_read(&fq_removals);
+	look->sequence = mmu_interval_read_begin(&extent->notifier);
+	return fq_bar_look_up(&extent->range, &look->phys);
+}
+
+/* Both locks are held. Returns -EAGAIN when what was found is out of date. */
+static int fq_extent_settle(struct fq_extent *extent, const struct fq_look *look)
+{
+	if (extent->state == FQ_EXTENT_MAPPED)
+		return 0;
+	if (mmu_interval_read_retry(&extent->notifier, look->sequence) ||
+	    atomic_read(&fq_removals) != look->removals)
+		return -EAGAIN;
+	return fq_extent_come(extent, look->phys) ?: 1;
+}
+
+static int fq_extent_commit(struct fq_extent *extent, const struct fq_look *look, bool tell)
+{
+	struct fq_mmio *mmio = extent->mmio;
+	int ret = -ENOENT;
+
+	mutex_lock(&mmio->ioas->lock);
+	if (!mmio->dead) {
+		mutex_lock(&mmio->ioas->mmio.lock);
+		ret = fq_extent_settle(extent, look);
+		if (ret > 0 && tell)
+			fq_report_restored(fq_mmio_vm(mmio), extent);
+		mutex_unlock(&mmio->ioas->mmio.lock);
+	}
+	mutex_unlock(&mmio->ioas->lock);
+	return ret;
+}
+
+static bool fq_extent_is(struct fq_extent *extent, enum fq_extent_state state)
+{
+	struct mutex *lock = &extent->mmio->ioas->mmio.lock;
+	bool is;
+
+	mutex_lock(lock);
+	is = extent->state == state;
+	mutex_unlock(lock);
+	return is;
+}
+
+/* Returns 1 when it was away and is mapped now, 0 when it was mapped. */
+static int fq_extent_restore(struct fq_extent *extent, bool tell)
+{
+	struct fq_look look;
+	int ret;
+
+	if (fq_extent_is(extent, FQ_EXTENT_MAPPED))
+		return 0;
+	do {
+		ret = fq_extent_look(extent, &look);
+		if (!ret)
+			ret = fq_extent_commit(extent, &look, tell);
+	} while (ret == -EAGAIN && !signal_pending(current));
+	return ret == -EAGAIN ? -EINTR : ret;
+}
+
+/**
+ * fq_mmio_map() - map all of it for the first time
+ * @mmio: from fq_mmio_create()
+ *
+ * Return: 0 or a negative errno: then some of it may be mapped.
+ */
+int fq_mmio_map(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	int ret;
+
+	list_for_each_entry(extent, &mmio->extents, node) {
+		ret = fq_extent_restore(extent, false);
+		if (ret < 0)
+			return ret == -ENXIO ? -EFAULT : ret;
+	}
+	return 0;
+}
+
+/* Everything that can be restored; sets @restored and @written. Returns the first error. */
+static int fq_mmio_restore_some(struct fq_mmio *mmio, u64 *restored, u32 *written)
+{
+	struct fq_extent *extent;
+	int ret, error = 0;
+
+	list_for_each_entry(extent, &mmio->extents, node) {
+		ret = fq_extent_restore(extent, false);
+		if (ret > 0)
+			*restored += extent->range.size;
+		else if (!error)
+			error = ret;
+		if (ret >= 0 && fq_take_written(fq_mmio_vm(mmio), extent))
+			*written = 1;
+	}
+	return error;
+}
+
+static u64 fq_mmio_revoked(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	u64 bytes = 0;
+
+	mutex_lock(&mmio->ioas->mmio.lock);
+	list_for_each_entry(extent, &mmio->extents, node)
+		if (extent->state != FQ_EXTENT_MAPPED)
+			bytes += extent->range.size;
+	mutex_unlock(&mmio->ioas->mmio.lock);
+	return bytes;
+}
+
+static void fq_mmio_release(struct kref *kref);
+
+static struct fq_mmio *fq_mmio_find(struct fq_ioas *ioas, u64 id)
+{
+	struct fq_mmio *found = NULL;
+	struct fq_extent *extent;
+
+	mutex_lock(&ioas->lock);
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		if (extent->mmio->id == id) {
+			found = extent->mmio;
+			kref_get(&found->kref);
+			break;
+		}
+	}
+	mutex_unlock(&ioas->lock);
+	return found;
+}
+
+/**
+ * fq_mmio_restore() - map revoked MMIO again
+ * @ioas: the address space
+ * @restore: MMIO_RESTORE's argument, is filled in
+ *
+ * Return: 0 or a negative errno as documented in uapi.
+ */
+int fq_mmio_restore(struct fq_ioas *ioas, struct faultq_restore *restore)
+{
+	struct fq_mmio *mmio;
+	int ret;
+
+	if (restore->flags || restore->reserved)
+		return -EINVAL;
+	mmio = fq_mmio_find(ioas, restore->id);
+	if (!mmio)
+		return -ENOENT;
+	restore->restored = 0;
+	restore->written = 0;
+	ret = fq_mmio_restore_some(mmio, &restore->restored, &restore->written);
+	restore->revoked = fq_mmio_revoked(mmio);
+	kref_put(&mmio->kref, fq_mmio_release);
+	return restore->restored ? 0 : ret;
+}
+
+/* Work */
+
+/* The lock of the address space is held: what is away stays so. */
+static int fq_extent_begin_scratch(struct fq_extent *extent)
+{
+	if (!fq_extent_is(extent, FQ_EXTENT_AWAY))
+		return 0;
+	fq_scratch_fill(&extent->scratch);
+	return fq_extent_in(extent, FQ_EXTENT_SCRATCH);
+}
+
+/* Returns false when there was no memory for it. */
+static bool fq_mmio_scratch(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	bool done = true;
+
+	mutex_lock(&mmio->ioas->lock);
+	list_for_each_entry(extent, &mmio->extents, node)
+		if (!mmio->dead && fq_extent_begin_scratch(extent))
+			done = false;
+	mutex_unlock(&mmio->ioas->lock);
+	return done;
+}
+
+/* Returns false when there is something left to try. */
+static bool fq_mmio_retry(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	bool done = true;
+	int ret;
+
+	list_for_each_entry(extent, &mmio->extents, node) {
+		ret = fq_extent_restore(extent, true);
+		if (ret < 0 && ret != -ESRCH && ret != -ENOENT)
+			done = false;
+	}
+	return done;
+}
+
+static void fq_mmio_work(struct work_struct *work)
+{
+	struct fq_mmio *mmio = container_of(to_delayed_work(work), struct fq_mmio, work);
+	unsigned int pause = READ_ONCE(mmio->pause);
+	bool done = true;
+
+	if (mmio->flags & FAULTQ_MAP_SCRATCH)
+		done &= fq_mmio_scratch(mmio);
+	if (mmio->flags & FAULTQ_MAP_RETRY)
+		done &= fq_mmio_retry(mmio);
+	if (done)
+		return;
+	WRITE_ONCE(mmio->pause, min(2 * pause, FQ_PAUSE_MAX));
+	queue_delayed_work(fq_workqueue, &mmio->work, msecs_to_jiffies(pause));
+}
+
+/* Coming and going */
+
+static void fq_extent_free(struct fq_extent *extent)
+{
+	if (extent->notifier.mm)
+		mmu_interval_notifier_remove(&extent->notifier);
+	fq_scratch_destroy(&extent->scratch);
+	kfree(extent);
+}
+
+/* Without a lock: an MMU notifier that runs is waited for. */
+static void fq_mmio_release(struct kref *kref)
+{
+	struct fq_mmio *mmio = container_of(kref, struct fq_mmio, kref);
+	struct fq_extent *extent, *next;
+
+	mutex_lock(&fq_all_mmio_lock);
+	list_del_init(&mmio->all);
+	mutex_unlock(&fq_all_mmio_lock);
+	list_for_each_entry_safe(extent, next, &mmio->extents, node)
+		fq_extent_free(extent);
+	kfree(mmio);
+}
+
+static int fq_mmio_add_extent(struct fq_mmio *mmio, unsigned long iova, unsigned long address,
+			      unsigned long size)
+{
+	struct fq_extent *extent = kzalloc(sizeof(*extent), GFP_KERNEL_ACCOUNT);
+
+	if (!extent)
+		return -ENOMEM;
+	extent->mmio = mmio;
+	extent->iova = iova;
+	extent->range = (struct fq_bar_range){
+		.mm = current->mm,
+		.address = address,
+		.size = size,
+		.writable = mmio->prot & IOMMU_WRITE,
+		.partly = mmio->flags & FAULTQ_MAP_PARTLY_WATCHED,
+	};
+	INIT_LIST_HEAD(&extent->telling);
+	INIT_LIST_HEAD(&extent->in_ioas);
+	list_add_tail(&extent->node, &mmio->extents);
+	mmio->nr_extents++;
+	mmio->size += size;
+	return 0;
+}
+
+/* One extent for each mapping of the process. The mmap lock is held. */
+static int fq_mmio_divide(struct fq_mmio *mmio, const struct faultq_map *map)
+{
+	unsigned long done, size;
+	int ret;
+
+	for (done = 0; done < map->length; done += size) {
+		unsigned long address = map->user_address + done;
+		const struct vm_area_struct *vma = vma_lookup(current->mm, address);
+
+		if (!vma || !fq_bar_acceptable(vma, map->flags & FAULTQ_MAP_PARTLY_WATCHED))
+			return -EFAULT;
+		if (mmio->nr_extents == FQ_MAX_EXTENTS)
+			return -ENOSPC;
+		size = min_t(u64, vma->vm_end - address, map->length - done);
+		ret = fq_mmio_add_extent(mmio, map->iova + done, address, size);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int fq_extent_watch(struct fq_extent *extent)
+{
+	bool scratch = extent->mmio->flags & FAULTQ_MAP_SCRATCH;
+	int ret = scratch ? fq_scratch_create(&extent->scratch) : 0;
+
+	if (ret)
+		return ret;
+	ret = mmu_interval_notifier_insert(&extent->notifier, extent->range.mm,
+					   extent->range.address, extent->range.size,
+					   &fq_extent_ops);
+	if (ret)
+		extent->notifier.mm = NULL;
+	return ret;
+}
+
+static int fq_mmio_watch(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	int ret;
+
+	mutex_lock(&fq_all_mmio_lock);
+	list_add_tail(&mmio->all, &fq_all_mmio);
+	mutex_unlock(&fq_all_mmio_lock);
+	list_for_each_entry(extent, &mmio->extents, node) {
+		ret = fq_extent_watch(extent);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* The bytes that have a scratch page. */
+static u64 fq_mmio_scratch_bytes(const struct fq_mmio *mmio)
+{
+	return mmio->flags & FAULTQ_MAP_SCRATCH ? mmio->size : 0;
+}
+
+static int fq_mmio_join(struct fq_mmio *mmio)
+{
+	struct fq_mmios *mmios = &mmio->ioas->mmio;
+	struct fq_extent *extent;
+	int ret = -ENOSPC;
+
+	mutex_lock(&mmio->ioas->lock);
+	if (mmios->nr_extents + mmio->nr_extents <= FQ_MAX_EXTENTS &&
+	    mmios->scratch_bytes + fq_mmio_scratch_bytes(mmio) <= FQ_MAX_SCRATCH) {
+		mmios->nr_extents += mmio->nr_extents;
+		mmios->scratch_bytes += fq_mmio_scratch_bytes(mmio);
+		mmio->id = ++mmios->last_id;
+		list_for_each_entry(extent, &mmio->extents, node)
+			list_add_tail(&extent->in_ioas, &mmios->extents);
+		ret = 0;
+	}
+	mutex_unlock(&mmio->ioas->lock);
+	return ret;
+}
+
+static struct fq_mmio *fq_mmio_alloc(struct fq_ioas *ioas, u32 flags, int prot)
+{
+	struct fq_mmio *mmio = kzalloc(sizeof(*mmio), GFP_KERNEL_ACCOUNT);
+
+	if (!mmio)
+		return NULL;
+	kref_init(&mmio->kref);
+	INIT_LIST_HEAD(&mmio->all);
+	INIT_LIST_HEAD(&mmio->extents);
+	INIT_DELAYED_WORK(&mmio->work, fq_mmio_work);
+	mmio->ioas = ioas;
+	mmio->flags = flags;
+	mmio->prot = prot;
+	mmio->pause = FQ_PAUSE_FIRST;
+	return mmio;
+}
+
+/**
+ * fq_mmio_create() - begin to watch MMIO of the caller
+ * @ioas: the address space
+ * @map: MAP's argument, whose ranges are valid
+ * @prot: IOMMU_* bits
+ *
+ * Return: the mapping, of which nothing is mapped yet, or an ERR_PTR().
+ */
+struct fq_mmio *fq_mmio_create(struct fq_ioas *ioas, const struct faultq_map *map, int prot)
+{
+	struct fq_mmio *mmio = fq_mmio_alloc(ioas, map->flags, prot);
+	int ret;
+
+	if (!mmio)
+		return ERR_PTR(-ENOMEM);
+	mmap_read_lock(current->mm);
+	ret = fq_mmio_divide(mmio, map);
+	mmap_read_unlock(current->mm);
+	if (!ret)
+		ret = fq_mmio_watch(mmio);
+	if (!ret)
+		ret = fq_mmio_join(mmio);
+	if (!ret)
+		return mmio;
+	kref_put(&mmio->kref, fq_mmio_release);
+	return ERR_PTR(ret);
+}
+
+/* Both locks are held. */
+static void fq_extent_remove(struct fq_extent *extent)
+{
+	if (extent->state != FQ_EXTENT_AWAY)
+		fq_extent_out(extent);
+	list_del(&extent->in_ioas);
+	fq_forget_extent(fq_mmio_vm(extent->mmio), extent);
+}
+
+/**
+ * fq_mmio_remove() - take it out of the address space
+ * @mmio: from fq_mmio_create(); its address space's lock is held
+ */
+void fq_mmio_remove(struct fq_mmio *mmio)
+{
+	struct fq_mmios *mmios = &mmio->ioas->mmio;
+	struct fq_extent *extent;
+
+	mmio->dead = true;
+	mmios->nr_extents -= mmio->nr_extents;
+	mmios->scratch_bytes -= fq_mmio_scratch_bytes(mmio);
+	mutex_lock(&mmios->lock);
+	list_for_each_entry(extent, &mmio->extents, node)
+		fq_extent_remove(extent);
+	mutex_unlock(&mmios->lock);
+}
+
+/**
+ * fq_mmio_free() - end watching
+ * @mmio: removed; no lock is held, and the caller is not in its work
+ */
+void fq_mmio_free(struct fq_mmio *mmio)
+{
+	cancel_delayed_work_sync(&mmio->work);
+	kref_put(&mmio->kref, fq_mmio_release);
+}
+
+/**
+ * fq_extent_describe() - tell of an extent
+ * @extent: the extent; the lock of its address space is held
+ * @entry: where it goes, zeroed
+ */
+void fq_extent_describe(const struct fq_extent *extent, struct faultq_mapping_entry *entry)
+{
+	struct fq_mmio *mmio = extent->mmio;
+
+	entry->iova = extent->iova;
+	entry->length = extent->range.size;
+	entry->user_address = extent->range.address;
+	entry->id = mmio->id;
+	mutex_lock(&mmio->ioas->mmio.lock);
+	if (extent->state != FQ_EXTENT_MAPPED) {
+		entry->state = FAULTQ_MAPPING_REVOKED;
+		entry->revocation = extent->revocation;
+	}
+	if (extent->state == FQ_EXTENT_SCRATCH)
+		entry->state |= FAULTQ_MAPPING_SCRATCH;
+	mutex_unlock(&mmio->ioas->mmio.lock);
+}
+
+static struct notifier_block fq_mmio_block = {
+	.notifier_call = fq_mmio_notify,
+};
+
+/**
+ * fq_mmio_init() - start to watch PCI devices
+ *
+ * Return: 0 or a negative errno.
+ */
+int fq_mmio_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &fq_mmio_block);
+}
+
+/**
+ * fq_mmio_exit() - stop to watch; nothing is mapped
+ */
+void fq_mmio_exit(void)
+{
+	bus_unregister_notifier(&pci_bus_type, &fq_mmio_block);
+}
