@@ -107,6 +107,28 @@ static void map_refuses_ranges_that_wrap(void **state)
 	refuse_map(fixture, IOVA, UINT64_MAX, address, -EINVAL);
 }
 
+/* What is for MMIO goes with FAULTQ_MAP_MMIO only, and memory is none. */
+static void map_takes_no_memory_for_mmio(void **state)
+{
+	static const uint32_t options[] = {
+		FAULTQ_MAP_PARTLY_WATCHED, FAULTQ_MAP_SCRATCH, FAULTQ_MAP_RETRY,
+	};
+	struct fixture *fixture = *state;
+	uint64_t address = (uintptr_t)fixture->memory;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(options); i++) {
+		assert_int_equal(map(fixture, FAULTQ_MAP_READ | options[i], IOVA, ABI_PAGE, address),
+				 -EINVAL);
+		assert_int_equal(map(fixture, FAULTQ_MAP_READ | FAULTQ_MAP_MMIO | options[i], IOVA,
+				     ABI_PAGE, address),
+				 -EFAULT);
+	}
+	assert_int_equal(map(fixture, FAULTQ_MAP_MMIO, IOVA, ABI_PAGE, address), -EINVAL);
+	assert_int_equal(map(fixture, FAULTQ_MAP_READ | FAULTQ_MAP_MMIO, IOVA, ABI_PAGE, 0),
+			 -EFAULT);
+	abi_assert_same_stats(fixture->vm, &fixture->before);
+}
+
 static void map_wants_a_permission(void **state)
 {
 	struct fixture *fixture = *state;
@@ -413,6 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_vm(map_refuses_what_is_not_aligned_or_empty),
 		with_vm(map_refuses_ranges_that_wrap),
+		with_vm(map_takes_no_memory_for_mmio),
 		with_vm(map_wants_a_permission),
 		with_vm(map_takes_a_cookie_only_to_answer_it),
 		with_vm(map_and_answer_without_a_queue_does_nothing),

@@ -286,7 +286,7 @@ static void unknown_numbers_give_enotty(void **state)
 	union abi_argument argument = { .head = { 64 } };
 
 	(void)state;
-	for (unsigned int nr = _IOC_NR(FAULTQ_DOORBELLS) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(FAULTQ_MMIO_RESTORE) + 1; nr < 256; nr++)
 		expect(&unknown, _IO(FAULTQ_IOC_TYPE, nr), &argument, -ENOTTY, "number", nr);
 	expect(&unknown, _IO(';', 100), &argument, -ENOTTY, "VFIO's", 0);
 	expect(&unknown, TCGETS, &argument, -ENOTTY, "TCGETS", 0);

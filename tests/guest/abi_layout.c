@@ -17,7 +17,7 @@
 #define AT(type, member, offset) \
 	_Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 
-SIZE(faultq_info, 56);
+SIZE(faultq_info, 64);
 AT(faultq_info, flags, 4);
 AT(faultq_info, features, 8);
 AT(faultq_info, kinds, 16);
@@ -30,6 +30,8 @@ AT(faultq_info, max_devices, 40);
 AT(faultq_info, reserved, 44);
 AT(faultq_info, max_windows, 48);
 AT(faultq_info, max_doorbells, 52);
+AT(faultq_info, max_extents, 56);
+AT(faultq_info, reserved2, 60);
 
 SIZE(faultq_queue, 64);
 AT(faultq_queue, flags, 4);
@@ -65,6 +67,7 @@ AT(faultq_record, address, 16);
 AT(faultq_record, cookie, 24);
 AT(faultq_record, timestamp, 32);
 AT(faultq_record, fetch_address, 40);
+AT(faultq_record, length, 40);
 AT(faultq_record, reason, 48);
 AT(faultq_record, count, 52);
 AT(faultq_record, reserved, 56);
@@ -97,7 +100,7 @@ AT(faultq_respond, entry_size, 20);
 AT(faultq_respond, done, 24);
 AT(faultq_respond, reserved, 28);
 
-SIZE(faultq_map, 48);
+SIZE(faultq_map, 56);
 AT(faultq_map, flags, 4);
 AT(faultq_map, iova, 8);
 AT(faultq_map, length, 16);
@@ -105,6 +108,7 @@ AT(faultq_map, user_address, 24);
 AT(faultq_map, cookie, 32);
 AT(faultq_map, answer_result, 40);
 AT(faultq_map, reserved, 44);
+AT(faultq_map, id, 48);
 
 SIZE(faultq_unmap, 32);
 AT(faultq_unmap, flags, 4);
@@ -112,7 +116,7 @@ AT(faultq_unmap, iova, 8);
 AT(faultq_unmap, length, 16);
 AT(faultq_unmap, unmapped, 24);
 
-SIZE(faultq_stats, 424);
+SIZE(faultq_stats, 432);
 AT(faultq_stats, flags, 4);
 AT(faultq_stats, device, 8);
 AT(faultq_stats, devices, 12);
@@ -146,6 +150,7 @@ AT(faultq_stats, switched_off, 216);
 AT(faultq_stats, latency, 224);
 AT(faultq_stats, vm, 416);
 AT(faultq_stats, state, 420);
+AT(faultq_stats, revocations, 424);
 
 SIZE(faultq_held_entry, 72);
 AT(faultq_held_entry, name, 0);
@@ -267,19 +272,30 @@ SIZE(faultq_range_entry, 16);
 AT(faultq_range_entry, first, 0);
 AT(faultq_range_entry, last, 8);
 
-SIZE(faultq_mapping_entry, 32);
+SIZE(faultq_mapping_entry, 48);
 AT(faultq_mapping_entry, iova, 0);
 AT(faultq_mapping_entry, length, 8);
 AT(faultq_mapping_entry, user_address, 16);
 AT(faultq_mapping_entry, flags, 24);
-AT(faultq_mapping_entry, reserved, 28);
+AT(faultq_mapping_entry, state, 28);
+AT(faultq_mapping_entry, id, 32);
+AT(faultq_mapping_entry, revocation, 40);
+AT(faultq_mapping_entry, reserved, 44);
 
 SIZE(faultq_doorbell_entry, 16);
 AT(faultq_doorbell_entry, iova, 0);
 AT(faultq_doorbell_entry, window, 8);
 AT(faultq_doorbell_entry, users, 12);
 
-_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_DOORBELLS == 0xfa17, "numbers");
+SIZE(faultq_restore, 40);
+AT(faultq_restore, flags, 4);
+AT(faultq_restore, id, 8);
+AT(faultq_restore, restored, 16);
+AT(faultq_restore, revoked, 24);
+AT(faultq_restore, written, 32);
+AT(faultq_restore, reserved, 36);
+
+_Static_assert(FAULTQ_GET_INFO == 0xfa00 && FAULTQ_MMIO_RESTORE == 0xfa18, "numbers");
 
 static void info_tells_the_limits(void **state)
 {
@@ -300,6 +316,8 @@ static void info_tells_the_limits(void **state)
 	assert_int_equal(info.reserved, 0);
 	assert_true(info.max_windows >= 1);
 	assert_true(info.max_doorbells >= 1);
+	assert_true(info.max_extents >= 1);
+	assert_int_equal(info.reserved2, 0);
 	close(vm);
 }
 
@@ -310,7 +328,8 @@ static void info_tells_features_and_kinds(void **state)
 				  FAULTQ_FEATURE_QUOTA | FAULTQ_FEATURE_DEADLINE |
 				  FAULTQ_FEATURE_DRAIN | FAULTQ_FEATURE_ENABLE |
 				  FAULTQ_FEATURE_TAKEOVER | FAULTQ_FEATURE_LISTS |
-				  FAULTQ_FEATURE_WINDOWS | FAULTQ_FEATURE_DOORBELLS;
+				  FAULTQ_FEATURE_WINDOWS | FAULTQ_FEATURE_DOORBELLS |
+				  FAULTQ_FEATURE_MMIO;
 	struct faultq_info info = { .size = sizeof(info) };
 	int vm = abi_open();
 

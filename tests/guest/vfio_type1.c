@@ -30,7 +30,6 @@ static const char * const known[] = {
 	"extension 10:",			/* VFIO_UPDATE_VADDR */
 	"info capability 2 ",			/* migration */
 	"info told size ",			/* of which that is a part */
-	"map a device's registers ",
 	"map with VADDR ",
 	"map that wraps ",			/* EINVAL here; type1 has two errors, by kernel */
 	"map of memory that wraps ",

@@ -219,13 +219,23 @@ static void sample_window_del(void *argument)
 }
 
 /* Offsets are those that abi_layout.c asserts. */
+static void sample_restore(void *argument)
+{
+	struct faultq_restore *restore = argument;
+
+	*restore = (struct faultq_restore){
+		.size = sizeof(*restore),
+		.id = 7,
+	};
+}
+
 const struct abi_call abi_calls[] = {
 	{
 		.name = "GET_INFO",
 		.command = FAULTQ_GET_INFO,
 		.size = sizeof(struct faultq_info),
 		.first_size = 48,
-		.out = { 8, 56 },
+		.out = { 8, 64 },
 		.when_stopped = true,
 		.sample = sample_info,
 	}, {
@@ -264,8 +274,10 @@ const struct abi_call abi_calls[] = {
 		.name = "MAP",
 		.command = FAULTQ_MAP,
 		.size = sizeof(struct faultq_map),
+		.first_size = 48,
+		/* with what is for MMIO it is another call */
 		.known_flags = FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC |
-			       FAULTQ_MAP_ANSWER,
+			       FAULTQ_MAP_ANSWER | FAULTQ_MAP_MMIO,
 		.reserved = 44,
 		.out = { 40, 44 },
 		.sample = sample_map,
@@ -397,6 +409,14 @@ const struct abi_call abi_calls[] = {
 		.reserved = 28,
 		.when_stopped = true,
 		.sample = sample_doorbells,
+	}, {
+		.name = "MMIO_RESTORE",
+		.command = FAULTQ_MMIO_RESTORE,
+		.size = sizeof(struct faultq_restore),
+		.reserved = 36,
+		.out = { 16, 36 },
+		.result = -ENOENT,
+		.sample = sample_restore,
 	},
 	{}
 };

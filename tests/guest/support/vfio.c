@@ -181,7 +181,8 @@ void vfio_begin(struct vfio *vfio, struct pci *pci, int container)
 	vfio->container = container < 0 ? vfio_container() :
 					  fcntl(container, F_DUPFD_CLOEXEC, 0);
 	vfio->group = vfio_open_group(pci);
-	assert_true(vfio->container >= 0 && vfio->group >= 0);
+	assert_return_code(vfio->container, -vfio->container);
+	assert_return_code(vfio->group, -vfio->group);
 	assert_int_equal(ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container), 0);
 }
 
