@@ -389,7 +389,27 @@ static u64 fq_mmio_revoked(struct fq_mmio *mmio)
 	return bytes;
 }
 
-static void fq_mmio_release(struct kref *kref);
+static void fq_extent_free(struct fq_extent *extent)
+{
+	if (extent->notifier.mm)
+		mmu_interval_notifier_remove(&extent->notifier);
+	fq_scratch_destroy(&extent->scratch);
+	kfree(extent);
+}
+
+/* Without a lock: an MMU notifier that runs is waited for. */
+static void fq_mmio_release(struct kref *kref)
+{
+	struct fq_mmio *mmio = container_of(kref, struct fq_mmio, kref);
+	struct fq_extent *extent, *next;
+
+	mutex_lock(&fq_all_mmio_lock);
+	list_del_init(&mmio->all);
+	mutex_unlock(&fq_all_mmio_lock);
+	list_for_each_entry_safe(extent, next, &mmio->extents, node)
+		fq_extent_free(extent);
+	kfree(mmio);
+}
 
 static struct fq_mmio *fq_mmio_find(struct fq_ioas *ioas, u64 id)
 {
@@ -489,29 +509,7 @@ static void fq_mmio_work(struct work_struct *work)
 	queue_delayed_work(fq_workqueue, &mmio->work, msecs_to_jiffies(pause));
 }
 
-/* Coming and going */
-
-static void fq_extent_free(struct fq_extent *extent)
-{
-	if (extent->notifier.mm)
-		mmu_interval_notifier_remove(&extent->notifier);
-	fq_scratch_destroy(&extent->scratch);
-	kfree(extent);
-}
-
-/* Without a lock: an MMU notifier that runs is waited for. */
-static void fq_mmio_release(struct kref *kref)
-{
-	struct fq_mmio *mmio = container_of(kref, struct fq_mmio, kref);
-	struct fq_extent *extent, *next;
-
-	mutex_lock(&fq_all_mmio_lock);
-	list_del_init(&mmio->all);
-	mutex_unlock(&fq_all_mmio_lock);
-	list_for_each_entry_safe(extent, next, &mmio->extents, node)
-		fq_extent_free(extent);
-	kfree(mmio);
-}
+/* Creation */
 
 static int fq_mmio_add_extent(struct fq_mmio *mmio, unsigned long iova, unsigned long address,
 			      unsigned long size)
