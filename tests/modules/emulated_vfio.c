@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device that VFIO hands out and that software emulates, as mediated devices are: VFIO gives it a
+ * group of its own, behind no IOMMU. It can do nothing.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/vfio.h>
+
+struct emulated {
+	struct vfio_device vdev;
+};
+
+/* Up to 6.1 it is for the driver to free a device; since then VFIO has no such function. */
+void vfio_free_device(struct vfio_device *vdev) __weak;
+
+static void emulated_release(struct vfio_device *vdev)
+{
+	if (vfio_free_device)
+		vfio_free_device(vdev);
+}
+
+static const struct vfio_device_ops emulated_ops = {
+	.name = "emulated",
+	.release = emulated_release,
+};
+
+static int emulated_probe(struct platform_device *pdev)
+{
+	struct emulated *emulated = vfio_alloc_device(emulated, vdev, &pdev->dev, &emulated_ops);
+	int ret;
+
+	if (IS_ERR(emulated))
+		return PTR_ERR(emulated);
+	ret = vfio_register_emulated_iommu_dev(&emulated->vdev);
+	if (ret)
+		vfio_put_device(&emulated->vdev);
+	platform_set_drvdata(pdev, emulated);
+	return ret;
+}
+
+static void emulated_end(struct platform_device *pdev)
+{
+	struct emulated *emulated = platform_get_drvdata(pdev);
+
+	vfio_unregister_group_dev(&emulated->vdev);
+	vfio_put_device(&emulated->vdev);
+}
+
+static struct platform_driver emulated_driver = {
+	.driver = {
+		.name = "emulated",
+		.suppress_bind_attrs = true,
+	},
+	.probe = emulated_probe,
+};
+
+static struct platform_device *emulated_device;
+
+static int __init emulated_init(void)
+{
+	int ret = platform_driver_register(&emulated_driver);
+
+	if (ret)
+		return ret;
+	emulated_device = platform_device_register_simple("emulated", -1, NULL, 0);
+	if (!IS_ERR(emulated_device))
+		return 0;
+	platform_driver_unregister(&emulated_driver);
+	return PTR_ERR(emulated_device);
+}
+
+/* What the driver's own callback returns differs between kernels, so there is none. */
+static void __exit emulated_exit(void)
+{
+	emulated_end(emulated_device);
+	platform_device_unregister(emulated_device);
+	platform_driver_unregister(&emulated_driver);
+}
+
+module_init(emulated_init);
+module_exit(emulated_exit);
+MODULE_DESCRIPTION("A VFIO device that software emulates, for tests");
+MODULE_LICENSE("GPL");
