@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/pci.h"
 
 #define IOVA		0x1000000UL
 #define MAP_PAGES	40
+#define IOVA_MMIO	0x2000000UL
+#define MMIO_PAGES	4
 #define MOST_SITES	2000
 #define DEBUGFS		"/sys/kernel/debug"
 #define RW		(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
@@ -29,6 +32,7 @@
  * @id: of the device, when attached
  * @cookie: of a group, when one is pending
  * @memory: MAP_PAGES pages
+ * @mmio: id of the mapping of MMIO
  */
 struct world {
 	struct device device;
@@ -37,7 +41,11 @@ struct world {
 	uint32_t id;
 	uint64_t cookie;
 	void *memory;
+	uint64_t mmio;
 };
+
+/* Its registers are the MMIO. */
+static struct pci edu;
 
 /* /proc/thread-self/fail-nth, or -1. */
 static int fail_nth = -1;
@@ -92,6 +100,30 @@ static int call_map(struct world *world)
 	};
 
 	return vm_ioctl(world, FAULTQ_MAP, &map);
+}
+
+static int call_map_mmio(struct world *world)
+{
+	struct faultq_map map = {
+		.size = sizeof(map), .iova = IOVA_MMIO, .length = MMIO_PAGES * PAGE,
+		.flags = RW | FAULTQ_MAP_MMIO | FAULTQ_MAP_PARTLY_WATCHED | FAULTQ_MAP_SCRATCH,
+		.user_address = (uintptr_t)edu.registers,
+	};
+	int ret = vm_ioctl(world, FAULTQ_MAP, &map);
+
+	world->mmio = map.id;
+	return ret;
+}
+
+/* What is restored must be revoked first. */
+static int call_mmio_restore(struct world *world)
+{
+	struct faultq_restore restore = { .size = sizeof(restore), .id = world->mmio };
+
+	if (mprotect(edu.registers, MMIO_PAGES * PAGE, PROT_NONE) ||
+	    mprotect(edu.registers, MMIO_PAGES * PAGE, PROT_READ | PROT_WRITE))
+		return -errno;
+	return vm_ioctl(world, FAULTQ_MMIO_RESTORE, &restore);
 }
 
 static int call_unmap(struct world *world)
@@ -209,10 +241,10 @@ typedef int (*call_function)(struct world *world);
 
 /* In the order in which a VM is used. */
 static const call_function calls[] = {
-	call_open,	call_queue,	   call_mmap,	  call_attach,	call_map,
-	call_window,	call_doorbell,	   call_share,	  call_lists,	call_page_request,
-	call_pending,	call_stats,	   call_respond,  call_unmap,	call_detach,
-	call_close,
+	call_open,	call_queue,	   call_mmap,	  call_map_mmio,	call_attach,
+	call_map,	call_mmio_restore, call_window,	  call_doorbell,	call_share,
+	call_lists,	call_page_request, call_pending,  call_stats,		call_respond,
+	call_unmap,	call_detach,	   call_close,
 };
 
 /* The copies of these two count as sites, too: what is left may fail them. */
@@ -319,8 +351,10 @@ static void name##_survives(void **state)	\
 SWEEP_TEST(open)
 SWEEP_TEST(queue)
 SWEEP_TEST(mmap)
+SWEEP_TEST(map_mmio)
 SWEEP_TEST(attach)
 SWEEP_TEST(map)
+SWEEP_TEST(mmio_restore)
 SWEEP_TEST(window)
 SWEEP_TEST(doorbell)
 SWEEP_TEST(share)
@@ -360,14 +394,31 @@ static void prepare_injection(void)
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 }
 
+static int open_edu(void **state)
+{
+	(void)state;
+	assert_true(pci_find(&edu, PCI_EDU, NULL));
+	pci_open(&edu);
+	return 0;
+}
+
+static int close_edu(void **state)
+{
+	(void)state;
+	pci_close(&edu);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(open_survives),
 		cmocka_unit_test(queue_survives),
 		cmocka_unit_test(mmap_survives),
+		cmocka_unit_test(map_mmio_survives),
 		cmocka_unit_test(attach_survives),
 		cmocka_unit_test(map_survives),
+		cmocka_unit_test(mmio_restore_survives),
 		cmocka_unit_test(window_survives),
 		cmocka_unit_test(doorbell_survives),
 		cmocka_unit_test(share_survives),
@@ -382,5 +433,5 @@ int main(void)
 	};
 
 	prepare_injection();
-	return tap_run_group(tests, NULL, NULL);
+	return tap_run_group(tests, open_edu, close_edu);
 }

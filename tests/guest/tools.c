@@ -18,6 +18,7 @@
 
 #include "support/fault.h"
 #include "support/kinds.h"
+#include "support/pci.h"
 #include "support/quota.h"
 
 #define IOVA		0x1000000UL
@@ -419,6 +420,31 @@ static void show_prints_the_address_space(void **state)
 	pages_free(memory, 4);
 }
 
+static void mmio_is_shown_and_its_events(void **state)
+{
+	struct rig *rig = *state;
+	struct pci edu;
+	uint64_t id;
+
+	assert_true(pci_find(&edu, PCI_EDU, NULL));
+	pci_open(&edu);
+	assert_int_equal(faultq_map_mmio(rig->fq, IOVA, edu.registers, PAGE,
+					 FAULTQ_MAP_READ | FAULTQ_MAP_PARTLY_WATCHED, &id), 0);
+	fcntl(faultq_fd(rig->fq), F_SETFD, 0);
+	assert_int_equal(run("faultq show --fd %d 2>&1", faultq_fd(rig->fq)), 0);
+	assert_printed(" mapped   4 KiB, r, of %p, MMIO %lu\n", (void *)edu.registers, (long)id);
+	pci_close(&edu);
+	assert_int_equal(run("faultq show --fd %d 2>&1", faultq_fd(rig->fq)), 0);
+	assert_printed(", MMIO %lu, revoked: unmapped\n", (long)id);
+	assert_int_equal(run("faultq show --json --fd %d 2>&1", faultq_fd(rig->fq)), 0);
+	assert_printed("\"access\":\"r\",\"mmio\":%lu,\"revoked\":\"unmapped\",\"scratch\":false}",
+		       (long)id);
+	assert_int_equal(run("faultq monitor --fd %d --json --count 1 2>&1", faultq_fd(rig->fq)), 0);
+	assert_printed("\"type\":\"mmio-revoked\"");
+	assert_printed("\"address\":\"0x1000000\",\"reason\":\"unmapped\"");
+	assert_printed("\"mapping\":%lu,\"length\":\"0x1000\"", (long)id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +459,7 @@ int main(void)
 		RIG_TEST(a_pager_answers_what_another_has_consumed),
 		RIG_TEST(monitor_prints_events),
 		RIG_TEST(show_prints_the_address_space),
+		RIG_TEST(mmio_is_shown_and_its_events),
 	};
 
 	return tap_run_request_group(tests, NULL, NULL);
