@@ -366,18 +366,17 @@ static void unmapped_is_forgotten(void **state)
 
 static void a_container_takes_bars(void **state)
 {
-	int container = bar.vfio.container;
+	void *memory = pages_new(1);
 	uint64_t unmapped;
 	struct faultq *own;
-	void *memory = pages_new(1);
+	int container;
 
 	(void)state;
 	bar_close(&bar);
-	vfio_open(&bar.vfio, &ivshmem, FAULTQ_VFIO_IOMMU);
+	bar_open_in(&bar, &ivshmem, FAULTQ_VFIO_IOMMU);
 	container = bar.vfio.container;
 	own = vfio_vm(container);
 	assert_int_equal(faultq_queue(own, 8, 64, -1, 0), 0);
-	bar.memory = bar_map(&bar, NULL);
 	assert_int_equal(vfio_map(container, IOVA, bar.memory, BAR_SIZE, VFIO_DMA_MAP_FLAG_READ |
 				  VFIO_DMA_MAP_FLAG_WRITE), 0);
 	assert_int_equal(mmio_entry(own, IOVA).flags, RW | FAULTQ_MAP_MMIO);

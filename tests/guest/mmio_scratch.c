@@ -191,8 +191,7 @@ static void a_retry_tells_of_it(void **state)
 		if (i % 2)
 			write_something();
 		bar_decode(&bar, true);
-		record = mmio_event(vm);
-		assert_int_equal(record.type, FAULTQ_MMIO_RESTORED);
+		record = mmio_await_restored(vm, IOVA);
 		assert_int_equal(record.count, i % 2);
 		assert_int_equal(faultq_mmio_restore(vm, id, &restore), 0);
 		assert_int_equal(restore.restored, 0);

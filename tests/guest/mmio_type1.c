@@ -156,7 +156,7 @@ static void unbinding(void)
 static void removing(void)
 {
 	take_from_vfio(remove_device);
-	pci_rescan();
+	pci_scan();
 	vfio_bind(&ivshmem);
 	bar_open(&bar, &ivshmem);
 }

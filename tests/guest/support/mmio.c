@@ -37,22 +37,35 @@ static struct vfio_region_info region(const struct bar *bar, uint32_t index)
 }
 
 /**
- * bar_open() - open the device; the BAR answers, and is mapped
+ * bar_open_in() - open the device; the BAR answers, and is mapped
  * @bar: is initialised
  * @pci: the device, from bar_find()
+ * @backend: of its container
  */
-void bar_open(struct bar *bar, struct pci *pci)
+void bar_open_in(struct bar *bar, struct pci *pci, unsigned long backend)
 {
 	struct vfio_region_info info;
 
 	*bar = (struct bar){};
-	vfio_open(&bar->vfio, pci, VFIO_TYPE1v2_IOMMU);
+	vfio_begin(&bar->vfio, pci, -1);
+	assert_int_equal(vfio_set_iommu(bar->vfio.container, backend), 0);
+	vfio_get_device(&bar->vfio);
 	info = region(bar, VFIO_PCI_BAR2_REGION_INDEX);
 	assert_int_equal(info.size, BAR_WHOLE);
 	assert_true(info.flags & VFIO_REGION_INFO_FLAG_MMAP);
 	bar->offset = info.offset;
 	bar->memory = bar_map(bar, NULL);
 	assert_non_null(bar->memory);
+}
+
+/**
+ * bar_open() - the same, in a container of type1
+ * @bar: as there
+ * @pci: as there
+ */
+void bar_open(struct bar *bar, struct pci *pci)
+{
+	bar_open_in(bar, pci, VFIO_TYPE1v2_IOMMU);
 }
 
 /**
@@ -222,6 +235,31 @@ void mmio_assert_silence(struct faultq *fq)
 		assert_int_not_equal(records[0].type, FAULTQ_MMIO_RESTORED);
 		faultq_consume(fq);
 	}
+}
+
+/**
+ * mmio_await_restored() - wait until the kernel has restored an extent by itself
+ * @fq: the VM; no other extent has events
+ * @iova: of the extent, whose MMIO is there again
+ *
+ * VFIO of 6.1 may take a BAR away twice, and let go of it in between, when a switch is thrown once.
+ *
+ * Return: the last event, with all that was told of writes to the scratch page in @count.
+ */
+struct faultq_record mmio_await_restored(struct faultq *fq, uint64_t iova)
+{
+	struct faultq_record record = {};
+	unsigned int written = 0;
+
+	while (mmio_entry(fq, iova).state)
+		usleep(200);
+	while (!faultq_wait(fq, 0)) {
+		record = mmio_event(fq);
+		written += record.count;
+	}
+	assert_int_equal(record.type, FAULTQ_MMIO_RESTORED);
+	record.count = written;
+	return record;
 }
 
 /**

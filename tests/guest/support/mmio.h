@@ -33,6 +33,7 @@ struct bar {
 };
 
 void bar_find(struct pci *pci);
+void bar_open_in(struct bar *bar, struct pci *pci, unsigned long backend);
 void bar_open(struct bar *bar, struct pci *pci);
 void bar_close(struct bar *bar);
 
@@ -49,6 +50,7 @@ uint64_t bar_read(const struct bar *bar, size_t offset);
 struct faultq_record mmio_event(struct faultq *fq);
 void mmio_assert_revoked(struct faultq *fq, uint64_t id, uint32_t why);
 void mmio_assert_silence(struct faultq *fq);
+struct faultq_record mmio_await_restored(struct faultq *fq, uint64_t iova);
 uint32_t mmio_max_extents(struct faultq *fq);
 struct faultq_mapping_entry mmio_entry(struct faultq *fq, uint64_t iova);
 

@@ -55,6 +55,7 @@ bool pci_iommu(const struct pci *pci, char *name, size_t size);
 int pci_bind(const struct pci *pci, const char *driver);
 int pci_unbind(const struct pci *pci, const char *driver);
 void pci_remove(const struct pci *pci);
+void pci_scan(void);
 void pci_rescan(void);
 
 /* Configuration space: bus mastering */

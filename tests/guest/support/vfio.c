@@ -203,16 +203,25 @@ static void enable_dma(const struct vfio *vfio)
 }
 
 /**
- * vfio_open_device() - open the device, let it do DMA, map its BAR 0
+ * vfio_get_device() - open the device, let it do DMA
+ * @vfio: its container is set to a backend
+ */
+void vfio_get_device(struct vfio *vfio)
+{
+	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, vfio->pci->address);
+	assert_true(vfio->device >= 0);
+	enable_dma(vfio);
+}
+
+/**
+ * vfio_open_device() - the same, and map its BAR 0
  * @vfio: its container is set to a backend
  */
 void vfio_open_device(struct vfio *vfio)
 {
 	struct vfio_region_info bar;
 
-	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, vfio->pci->address);
-	assert_true(vfio->device >= 0);
-	enable_dma(vfio);
+	vfio_get_device(vfio);
 	bar = region(vfio, VFIO_PCI_BAR0_REGION_INDEX);
 	vfio->pci->size = bar.size;
 	vfio->pci->registers = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED,
