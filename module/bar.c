@@ -194,7 +194,7 @@ bool fq_bar_of(struct device *dev, phys_addr_t phys, unsigned long size)
 	return false;
 }
 
-/* Does user space own the device, as with VFIO? The device that an mdev is a part of it does not. */
+/* Does user space own the device, as with VFIO? Not the one that an mdev is a part of. */
 static bool fq_dev_is_users(struct device *dev)
 {
 	struct iommu_group *group = iommu_group_get(dev);

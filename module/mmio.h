@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -18,7 +19,7 @@
 #include "scratch.h"
 
 #define FQ_MAX_EXTENTS 1024
-#define FQ_MAX_SCRATCH (1ull << 30)
+#define FQ_MAX_SCRATCH SZ_1G
 
 struct fq_domain;
 struct fq_ioas;

@@ -44,11 +44,12 @@ int fq_compat_follow(struct vm_area_struct *vma, unsigned long address,
 int fq_compat_follow(struct vm_area_struct *vma, unsigned long address,
 		     struct fq_followed *followed)
 {
-	spinlock_t *lock;
+	spinlock_t *lock; /* of the page table */
 	pte_t *pte;
 
 	if (follow_pte(vma, address, &pte, &lock))
 		return -EINVAL;
+	__acquire(lock);	/* its declaration does not say so */
 	followed->pfn = pte_pfn(*pte);
 	followed->size = PAGE_SIZE;
 	followed->writable = pte_write(*pte);

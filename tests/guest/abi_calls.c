@@ -117,10 +117,10 @@ static void map_takes_no_memory_for_mmio(void **state)
 	uint64_t address = (uintptr_t)fixture->memory;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(options); i++) {
-		assert_int_equal(map(fixture, FAULTQ_MAP_READ | options[i], IOVA, ABI_PAGE, address),
-				 -EINVAL);
-		assert_int_equal(map(fixture, FAULTQ_MAP_READ | FAULTQ_MAP_MMIO | options[i], IOVA,
-				     ABI_PAGE, address),
+		uint32_t flags = FAULTQ_MAP_READ | options[i];
+
+		assert_int_equal(map(fixture, flags, IOVA, ABI_PAGE, address), -EINVAL);
+		assert_int_equal(map(fixture, flags | FAULTQ_MAP_MMIO, IOVA, ABI_PAGE, address),
 				 -EFAULT);
 	}
 	assert_int_equal(map(fixture, FAULTQ_MAP_MMIO, IOVA, ABI_PAGE, address), -EINVAL);

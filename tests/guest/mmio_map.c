@@ -323,6 +323,11 @@ static void a_vm_without_a_queue_is_told_later(void **state)
 	faultq_close(early);
 }
 
+static int map_page(uint32_t number)
+{
+	return faultq_map_mmio(vm, IOVA + number * PAGE, bar.memory, PAGE, RW, NULL);
+}
+
 static void extents_are_bounded(void **state)
 {
 	uint32_t max = mmio_max_extents(vm), i;
@@ -330,8 +335,8 @@ static void extents_are_bounded(void **state)
 
 	(void)state;
 	for (i = 0; i < max; i++)
-		assert_int_equal(faultq_map_mmio(vm, IOVA + i * PAGE, bar.memory, PAGE, RW, NULL), 0);
-	assert_int_equal(faultq_map_mmio(vm, IOVA + i * PAGE, bar.memory, PAGE, RW, NULL), -ENOSPC);
+		assert_int_equal(map_page(i), 0);
+	assert_int_equal(map_page(i), -ENOSPC);
 	bar_decode(&bar, false);
 	for (i = 0; i < max; i++)
 		assert_int_equal(access_of(&first, MOCK_IOMMU_READ, IOVA + i * PAGE),

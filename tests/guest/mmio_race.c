@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MMIO that the process takes away while everything else happens to its mappings. After each zap has
- * returned a device looks: there must be nothing left of the way to the BAR.
+ * MMIO that the process takes away while everything else happens to its mappings. After each zap
+ * has returned a device looks: there must be nothing left of the way to the BAR.
  */
 #include <sys/mman.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MMIO that its device takes away, through VFIO, while everything else happens to its mappings. After
- * each zap has returned a device looks: there must be nothing left of the way to the BAR.
+ * MMIO that its device takes away, through VFIO, while everything else happens to its mappings.
+ * After each zap has returned a device looks: there must be nothing left of the way to the BAR.
  */
 #include "support/commotion.h"
 #include "support/tap.h"

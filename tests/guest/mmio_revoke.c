@@ -202,7 +202,7 @@ static void moving(void **state)
 	assert_arrives();
 }
 
-/* What is told first is that VFIO empties the parts into which the mapping is divided, if it does. */
+/* VFIO may empty the parts into which the mapping is divided before one of them is unmapped. */
 static void assert_some_was_unmapped(void)
 {
 	uint32_t why = mmio_event(vm).reason;

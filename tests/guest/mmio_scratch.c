@@ -146,7 +146,7 @@ static void permissions_hold_for_it(void **state)
 	assert_false(bring_back());
 }
 
-/* Changes some bytes of the page through the engine: of any length, anywhere, by as little as a bit. */
+/* Writes through the engine, of any length, anywhere, and changes one bit. */
 static void write_something(void)
 {
 	size_t length = 1 + rand() % 64, at = rand() % (PAGE - length);

@@ -439,7 +439,8 @@ static void mmio_is_shown_and_its_events(void **state)
 	assert_int_equal(run("faultq show --json --fd %d 2>&1", faultq_fd(rig->fq)), 0);
 	assert_printed("\"access\":\"r\",\"mmio\":%lu,\"revoked\":\"unmapped\",\"scratch\":false}",
 		       (long)id);
-	assert_int_equal(run("faultq monitor --fd %d --json --count 1 2>&1", faultq_fd(rig->fq)), 0);
+	assert_int_equal(run("faultq monitor --fd %d --json --count 1 2>&1",
+			     faultq_fd(rig->fq)), 0);
 	assert_printed("\"type\":\"mmio-revoked\"");
 	assert_printed("\"address\":\"0x1000000\",\"reason\":\"unmapped\"");
 	assert_printed("\"mapping\":%lu,\"length\":\"0x1000\"", (long)id);

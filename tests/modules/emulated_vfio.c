@@ -13,12 +13,14 @@ struct emulated {
 };
 
 /* Up to 6.1 it is for the driver to free a device; since then VFIO has no such function. */
-void vfio_free_device(struct vfio_device *vdev) __weak;
-
 static void emulated_release(struct vfio_device *vdev)
 {
-	if (vfio_free_device)
-		vfio_free_device(vdev);
+	void (*free_device)(struct vfio_device *vdev) = __symbol_get("vfio_free_device");
+
+	if (!free_device)
+		return;
+	free_device(vdev);
+	__symbol_put("vfio_free_device");
 }
 
 static const struct vfio_device_ops emulated_ops = {

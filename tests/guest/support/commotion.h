@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Everything that can happen to mappings of MMIO while the MMIO goes, at the same time: threads map,
- * unmap and restore, devices fault, come and go, VMs are closed, processes killed, views of the BAR
- * unmapped and protected. What fails in a thread ends the program.
+ * Everything that can happen to mappings of MMIO while the MMIO goes, at the same time: threads
+ * map, unmap and restore, devices fault, come and go, VMs are closed, processes killed, views of
+ * the BAR unmapped and protected. What fails in a thread ends the program.
  *
  * The MMIO is the BAR of support/mmio.h; what is known to all is in struct commotion.
  */
@@ -17,7 +17,7 @@
 #define COMMOTION_IOVA		0x200000ull	/* of the mapping that all know of */
 #define COMMOTION_MAPPER	0x300000ull	/* of one that comes and goes */
 #define COMMOTION_VIEW		0x400000ull	/* of a view that comes and goes in the process */
-#define COMMOTION_SCRATCH	0x500000ull	/* of one with a scratch page, which comes back by itself */
+#define COMMOTION_SCRATCH	0x500000ull	/* of one with a scratch page and retries */
 
 /**
  * struct commotion - what the threads work on
@@ -28,7 +28,7 @@
 struct commotion {
 	struct bar bar;
 	struct faultq *vm;
-	_Atomic uint64_t id;
+	atomic_ullong id;
 };
 
 extern struct commotion commotion;
