@@ -89,8 +89,13 @@ candidate() {
 	apt-cache policy "$1" | sed -n 's/^  Candidate: //p' | grep -vx '(none)' || true
 }
 
-# The file that holds a test program's options, whether it is there or not.
-test_options() { echo "$top/tests/guest/$1.opts"; }
+# The file that holds the options of a test program or a benchmark, whether it is there or not.
+test_options() {
+	case $1 in
+	bench_*) echo "$top/tests/bench/$1.opts" ;;
+	*) echo "$top/tests/guest/$1.opts" ;;
+	esac
+}
 
 soak_factor=30
 
