@@ -111,18 +111,41 @@ static int fq_detach(struct fq_vm *vm, union fq_argument *argument)
 	return ret;
 }
 
-/*
- * One entry: read once, its result probed, then answered. A result that cannot be
- * written although it was probed is lost; the group was answered all the same.
- */
-static int fq_respond_one(struct fq_vm *vm, void __user *entry, u32 entry_size)
+/* Reads an entry, once, and probes its result. */
+static int fq_get_answer(struct faultq_answer *answer, struct faultq_answer __user *user)
 {
-	struct faultq_answer __user *user = entry;
-	struct faultq_answer answer;
-	int result;
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	unsafe_get_user(answer->cookie, &user->cookie, fault);
+	unsafe_get_user(answer->code, &user->code, fault);
+	unsafe_put_user(-EINPROGRESS, &user->result, fault);
+	user_access_end();
+	return 0;
 
-	result = copy_struct_from_user(&answer, sizeof(answer), entry, entry_size);
-	if (result == -EFAULT || put_user(-EINPROGRESS, &user->result))
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* What an entry has beyond what is known here must be zero. */
+static int fq_check_tail(const void __user *entry, u32 entry_size)
+{
+	size_t known = sizeof(struct faultq_answer);
+	int ret = entry_size > known ? check_zeroed_user(entry + known, entry_size - known) : 1;
+
+	return ret > 0 ? 0 : ret ?: -E2BIG;
+}
+
+/*
+ * A result that cannot be written although it was probed is lost; the group was answered
+ * all the same.
+ */
+static int fq_respond_one(struct fq_vm *vm, struct faultq_answer __user *user, u32 entry_size)
+{
+	int result = fq_check_tail(user, entry_size);
+	struct faultq_answer answer;
+
+	if (result == -EFAULT || fq_get_answer(&answer, user))
 		return -EFAULT;
 	if (!result)
 		result = fq_vm_answer(vm, answer.cookie, answer.code);
@@ -309,15 +332,35 @@ static int fq_release(struct fq_vm *vm, union fq_argument *argument)
 	return fq_held_release(release->name);
 }
 
+/* Copies of a size that the compiler knows need no check of what is copied to and from. */
+#define FQ_COPIES(type)								\
+static int fq_in_##type(union fq_argument *argument, const void __user *user)	\
+{										\
+	return copy_from_user(argument, user, sizeof(struct type)) ? -EFAULT : 0; \
+}										\
+										\
+static int fq_out_##type(void __user *user, const union fq_argument *argument)	\
+{										\
+	return copy_to_user(user, argument, sizeof(struct type)) ? -EFAULT : 0;	\
+}
+
+/* For the calls that a fault waits for. */
+FQ_COPIES(faultq_respond)
+FQ_COPIES(faultq_map)
+
 /**
  * struct fq_ioctl - one ioctl
  * @handler: does it
+ * @in: copies the structure in, or NULL
+ * @out: copies it out, or NULL
  * @size: of the structure as this kernel knows it
  * @min_size: of the structure as it was published first
  * @when_stopped: works on when the queue was stopped
  */
 struct fq_ioctl {
 	int (*handler)(struct fq_vm *vm, union fq_argument *argument);
+	int (*in)(union fq_argument *argument, const void __user *user);
+	int (*out)(void __user *user, const union fq_argument *argument);
 	unsigned int size;
 	unsigned int min_size;
 	bool when_stopped;
@@ -331,13 +374,23 @@ struct fq_ioctl {
 		.when_stopped = stopped,					\
 	}
 
+#define FQ_FAST_IOCTL(command, function, type, last, stopped)			\
+	[_IOC_NR(command)] = {							\
+		.handler = function,						\
+		.in = fq_in_##type,						\
+		.out = fq_out_##type,						\
+		.size = sizeof(struct type),					\
+		.min_size = offsetofend(struct type, last),			\
+		.when_stopped = stopped,					\
+	}
+
 static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_GET_INFO, fq_get_info, faultq_info, reserved, true),
 	FQ_IOCTL(FAULTQ_QUEUE, fq_queue, faultq_queue, reserved2, false),
 	FQ_IOCTL(FAULTQ_ATTACH, fq_attach, faultq_attach, reserved, false),
 	FQ_IOCTL(FAULTQ_DETACH, fq_detach, faultq_detach, held, true),
-	FQ_IOCTL(FAULTQ_RESPOND, fq_respond, faultq_respond, reserved, false),
-	FQ_IOCTL(FAULTQ_MAP, fq_map, faultq_map, reserved, false),
+	FQ_FAST_IOCTL(FAULTQ_RESPOND, fq_respond, faultq_respond, reserved, false),
+	FQ_FAST_IOCTL(FAULTQ_MAP, fq_map, faultq_map, reserved, false),
 	FQ_IOCTL(FAULTQ_UNMAP, fq_unmap, faultq_unmap, unmapped, false),
 	FQ_IOCTL(FAULTQ_STATS, fq_stats, faultq_stats, pinned_pages, true),
 	FQ_IOCTL(FAULTQ_HELD, fq_held, faultq_held, entry_size, false),
@@ -368,6 +421,22 @@ static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
 	return &fq_ioctls[array_index_nospec(number, ARRAY_SIZE(fq_ioctls))];
 }
 
+static int fq_copy_out(const struct fq_ioctl *ioctl, void __user *user,
+		       const union fq_argument *argument)
+{
+	if (ioctl->out && argument->size == ioctl->size)
+		return ioctl->out(user, argument);
+	return copy_to_user(user, argument, min(argument->size, ioctl->size)) ? -EFAULT : 0;
+}
+
+static int fq_copy_struct(const struct fq_ioctl *ioctl, union fq_argument *argument,
+			  const void __user *user, __u32 size)
+{
+	if (ioctl->in && size == ioctl->size)
+		return ioctl->in(argument, user);
+	return copy_struct_from_user(argument, ioctl->size, user, size);
+}
+
 /*
  * Copy the structure in. It is written back as it is, so that memory that cannot be
  * written is found before anything is done.
@@ -384,11 +453,11 @@ static int fq_copy_in(const struct fq_ioctl *ioctl, union fq_argument *argument,
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(argument, ioctl->size, user, size);
+	ret = fq_copy_struct(ioctl, argument, user, size);
 	if (ret)
 		return ret;
 	argument->size = size;
-	return copy_to_user(user, argument, min(size, ioctl->size)) ? -EFAULT : 0;
+	return fq_copy_out(ioctl, user, argument);
 }
 
 static long fq_ioctl(struct file *file, unsigned int command, unsigned long address)
@@ -407,9 +476,7 @@ static long fq_ioctl(struct file *file, unsigned int command, unsigned long addr
 	if (!ioctl->when_stopped && fq_vm_stopped(vm))
 		return -EIO;
 	ret = ioctl->handler(vm, &argument);
-	if (ret)
-		return ret;
-	return copy_to_user(user, &argument, min(argument.size, ioctl->size)) ? -EFAULT : 0;
+	return ret ?: fq_copy_out(ioctl, user, &argument);
 }
 
 static int fq_open(struct inode *inode, struct file *file)

@@ -77,11 +77,11 @@ static bool fq_vm_has_room(struct fq_vm *vm, enum fq_ring_kind kind)
 }
 
 /* The next record, with what all kinds of records have in common. */
-static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kind)
+static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kind, u64 time)
 {
 	struct faultq_record *record = fq_ring_stage(vm->ring, kind);
 
-	record->timestamp = ktime_get_ns();
+	record->timestamp = time;
 	if (vm->lost_before) {
 		record->flags = FAULTQ_RECORD_AFTER_LOSS;
 		vm->lost_before = false;
@@ -91,7 +91,7 @@ static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kin
 
 static struct faultq_record *fq_stage_event(struct fq_vm *vm, enum faultq_type type, u32 device)
 {
-	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT, ktime_get_ns());
 
 	record->type = type;
 	record->flags |= FAULTQ_RECORD_DEVICE;
@@ -153,7 +153,7 @@ static void fq_stage_extent(struct faultq_record *record, const struct fq_extent
 /* Tell the next thing of an extent. */
 static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
 {
-	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT, ktime_get_ns());
 
 	fq_stage_extent(record, extent);
 	if (extent->tell & FQ_TELL_REVOKED) {
@@ -376,8 +376,7 @@ static void fq_stage_group(struct fq_device *device, const struct fq_slot *slot,
 	unsigned int i;
 
 	for (i = 0; i < slot->key.count; i++) {
-		record = fq_vm_stage(device->vm, FQ_RING_REQUEST);
-		record->timestamp = slot->time;
+		record = fq_vm_stage(device->vm, FQ_RING_REQUEST, slot->time);
 		record->cookie = cookie;
 		fq_fill_request(record, device, &slot->key, &requests[i]);
 	}
@@ -470,7 +469,7 @@ static bool fq_queue_fault(struct fq_vm *vm, struct fq_device *device,
 		return false;
 	}
 	fq_count(vm, device, FQ_COUNT_UNRECOVERABLE, 1);
-	record = fq_vm_stage(vm, FQ_RING_FAULT);
+	record = fq_vm_stage(vm, FQ_RING_FAULT, ktime_get_ns());
 	record->type = FAULTQ_UNRECOVERABLE;
 	record->perm = fault->perm;
 	record->flags |= fault->flags;
