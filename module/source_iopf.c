@@ -63,24 +63,42 @@ static struct fq_group_key fq_iopf_key(struct iopf_group *group)
 	return key;
 }
 
-/* When the group was queued, it may be answered and freed already. */
-static enum fq_outcome fq_iopf_report(struct fq_device *device, struct iopf_group *group)
+static enum fq_outcome fq_iopf_report_to(struct fq_device *device, struct iopf_group *group,
+					 struct fq_page_request *requests)
 {
-	struct fq_page_request requests[FQ_MAX_GROUP];
 	struct fq_group_key key = fq_iopf_key(group);
 	struct iopf_fault *fault;
 	unsigned int count = 0;
 
-	if (group->fault_count > FQ_MAX_GROUP) {
-		fq_report_refused(device, FQ_TOO_LONG, group->fault_count);
-		return FQ_TOO_LONG;
-	}
 	list_for_each_entry(fault, &group->faults, list) {
 		requests[count].address = fault->fault.prm.addr & PAGE_MASK;
 		requests[count].perm = fault->fault.prm.perm & FQ_PERM_MASK;
 		count++;
 	}
 	return fq_report_group(device, &key, requests, count);
+}
+
+/* Kernels that zero what is on the stack do so for each group: most are short. */
+static noinline enum fq_outcome fq_iopf_report_long(struct fq_device *device,
+						    struct iopf_group *group)
+{
+	struct fq_page_request requests[FQ_MAX_GROUP];
+
+	return fq_iopf_report_to(device, group, requests);
+}
+
+/* When the group was queued, it may be answered and freed already. */
+static enum fq_outcome fq_iopf_report(struct fq_device *device, struct iopf_group *group)
+{
+	struct fq_page_request requests[FAULTQ_SLOT_REQUESTS];
+
+	if (group->fault_count > FQ_MAX_GROUP) {
+		fq_report_refused(device, FQ_TOO_LONG, group->fault_count);
+		return FQ_TOO_LONG;
+	}
+	if (group->fault_count > ARRAY_SIZE(requests))
+		return fq_iopf_report_long(device, group);
+	return fq_iopf_report_to(device, group, requests);
 }
 
 static int fq_iopf_handler(struct iopf_group *group)
