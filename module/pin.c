@@ -75,42 +75,53 @@ static struct fq_run *fq_last_run(struct fq_pin *pin)
 	return &pin->first;
 }
 
-static bool fq_extend_run(struct fq_run *run, unsigned long pfn)
+static bool fq_extend_run(struct fq_run *run, const struct fq_run *more)
 {
-	if (!run->pages || run->pfn + run->pages != pfn)
+	if (!run->pages || run->pfn + run->pages != more->pfn)
 		return false;
-	run->pages++;
+	run->pages += more->pages;
 	return true;
 }
 
-static int fq_add_page(struct fq_pin *pin, struct page *page)
+static int fq_add_run(struct fq_pin *pin, const struct fq_run *new)
 {
-	struct fq_run new = { .pfn = page_to_pfn(page), .pages = 1 };
 	struct fq_run_chunk *chunk = pin->last;
 
-	if (fq_extend_run(fq_last_run(pin), new.pfn))
+	if (fq_extend_run(fq_last_run(pin), new))
 		return 0;
 	if (!pin->first.pages) {
-		pin->first = new;
+		pin->first = *new;
 		return 0;
 	}
 	if (!chunk || chunk->count == FQ_RUNS_PER_CHUNK)
 		chunk = fq_new_chunk(pin);
 	if (!chunk)
 		return -ENOMEM;
-	chunk->runs[chunk->count++] = new;
+	chunk->runs[chunk->count++] = *new;
 	return 0;
+}
+
+/* The contiguous pages that an array begins with; those of a large page are. */
+static struct fq_run fq_run_at(struct page **pages, int count)
+{
+	struct fq_run run = { .pfn = page_to_pfn(pages[0]), .pages = 1 };
+
+	while (run.pages < count && page_to_pfn(pages[run.pages]) == run.pfn + run.pages)
+		run.pages++;
+	return run;
 }
 
 /* Pages that could not be remembered are let go here. */
 static int fq_add_pages(struct fq_pin *pin, struct page **pages, int count)
 {
-	int i, ret;
+	struct fq_run run;
+	int done, ret;
 
-	for (i = 0; i < count; i++) {
-		ret = fq_add_page(pin, pages[i]);
+	for (done = 0; done < count; done += run.pages) {
+		run = fq_run_at(pages + done, count - done);
+		ret = fq_add_run(pin, &run);
 		if (ret) {
-			unpin_user_pages(pages + i, count - i);
+			unpin_user_pages(pages + done, count - done);
 			return ret;
 		}
 	}
