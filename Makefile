@@ -10,6 +10,7 @@
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
 #   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
 #   make bench               what a fault and a mapping cost, in instructions, here and in VFIO's type1
+#   make bench-check         the same, compared with the figures that are kept
 #   make vfio-clients        Debian's dpdk-testpmd and QEMU on the VFIO backend, in guests
 
 KVER	?= $(shell uname -r)
@@ -21,7 +22,7 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 export LANE T PREFIX DESTDIR
 
-.PHONY: all modules lib tools demo check soak bench lanes lint install uninstall dkms dkms-guests vfio-clients clean help
+.PHONY: all modules lib tools demo check soak bench bench-check lanes lint install uninstall dkms dkms-guests vfio-clients clean help
 
 all: modules tools
 
@@ -45,6 +46,9 @@ soak:
 
 bench:
 	@scripts/bench
+
+bench-check:
+	@scripts/bench check
 
 lanes:
 	@scripts/lanes
