@@ -214,13 +214,13 @@ static void run(uint32_t slots, uint32_t entries, uint32_t flags, uint8_t type, 
 static void page_requests_round_the_smallest_ring(void **state)
 {
 	(void)state;
-	run(32, 64, 0, FAULTQ_PAGE_REQUEST, scaled(50000, 3000000));
+	run(32, 64, 0, FAULTQ_PAGE_REQUEST, scaled(20000, 3000000));
 }
 
 static void page_requests_round_a_medium_ring(void **state)
 {
 	(void)state;
-	run(100, 1024, 0, FAULTQ_PAGE_REQUEST, scaled(50000, 3000000));
+	run(100, 1024, 0, FAULTQ_PAGE_REQUEST, scaled(20000, 3000000));
 }
 
 static void page_requests_round_the_largest_ring(void **state)
@@ -250,7 +250,7 @@ static void unrecoverable_faults_round_the_largest_ring(void **state)
 static void page_requests_through_read(void **state)
 {
 	(void)state;
-	run(32, 64, FAULTQ_QUEUE_READ, FAULTQ_PAGE_REQUEST, scaled(20000, 1000000));
+	run(32, 64, FAULTQ_QUEUE_READ, FAULTQ_PAGE_REQUEST, scaled(10000, 1000000));
 }
 
 int main(void)

@@ -366,7 +366,7 @@ static void race(enum end end, unsigned int round)
 
 static void run_races(enum end end)
 {
-	unsigned long rounds = scaled(20, 1000);
+	unsigned long rounds = scaled(10, 1000);
 	pthread_rwlockattr_t writers_first;
 	pthread_t threads[3];
 
@@ -457,7 +457,7 @@ static void attach_while_the_device_comes_and_goes(void **state)
 	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, attach_all_the_time, &attached),
 				 0);
-	for (unsigned long i = 0; i < scaled(200, 10000); i++) {
+	for (unsigned long i = 0; i < scaled(100, 10000); i++) {
 		device_unplug(&device);
 		device_plug(&device);
 	}
