@@ -273,8 +273,13 @@ static void note_cookie(struct world *world)
 						   MAP_SHARED, world->vm,
 						   world->queue.records_offset);
 
+	const struct faultq_record *record = records;
+
 	assert_ptr_not_equal(records, MAP_FAILED);
-	world->cookie = records[0].cookie;
+	/* behind the event of the MMIO */
+	while (record->type != FAULTQ_PAGE_REQUEST)
+		record++;
+	world->cookie = record->cookie;
 	munmap((void *)records, world->queue.records_size);
 }
 
