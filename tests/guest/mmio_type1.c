@@ -8,12 +8,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,43 +120,24 @@ static void killing(void)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-static void *unbind(void *result)
+static void leave_and_return(const struct departure *departure)
 {
-	*(int *)result = pci_unbind(&ivshmem, "vfio-pci");
-	return NULL;
-}
+	struct leaving leaving;
 
-static void *remove_device(void *result)
-{
-	*(int *)result = pci_write_attribute(&ivshmem, "remove", "1");
-	return NULL;
-}
-
-/* VFIO waits until it has the device back. */
-static void take_from_vfio(void *(*take)(void *))
-{
-	pthread_t thread;
-	int result = 1;
-
-	assert_int_equal(pthread_create(&thread, NULL, take, &result), 0);
-	bar_close(&bar);
-	pthread_join(thread, NULL);
-	assert_int_equal(result, 0);
+	leaving_begin(&leaving, departure, &ivshmem);
+	leaving_end(&leaving, &bar);
+	departure->undo(&ivshmem);
+	bar_open(&bar, &ivshmem);
 }
 
 static void unbinding(void)
 {
-	take_from_vfio(unbind);
-	assert_int_equal(pci_bind(&ivshmem, "vfio-pci"), 0);
-	bar_open(&bar, &ivshmem);
+	leave_and_return(&departure_unbind);
 }
 
 static void removing(void)
 {
-	take_from_vfio(remove_device);
-	pci_scan();
-	vfio_bind(&ivshmem);
-	bar_open(&bar, &ivshmem);
+	leave_and_return(&departure_remove);
 }
 
 static void begin(unsigned long backend)
@@ -201,21 +180,13 @@ static void compare(const char *what, void (*take_away)(void))
 	assert_false(ours);
 }
 
-static bool kernel_warns_of_moving(void)
-{
-	struct utsname kernel;
-
-	uname(&kernel);
-	return !strncmp(kernel.release, "6.1.", 4);
-}
-
 static void who_still_translates(void **state)
 {
 	(void)state;
 	compare("decoding off and on", decoding_off);
 	compare("a reset", reset);
 	compare("munmap()", unmapping);
-	if (!kernel_warns_of_moving())
+	if (bar_moves_quietly())
 		compare("mremap()", moving);
 	compare("mprotect()", protecting);
 	compare("the process is killed", killing);

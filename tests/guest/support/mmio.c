@@ -8,12 +8,82 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "mmio.h"
 #include "tap.h"
 
 #define LISTED 64
+
+static int unbind(const struct pci *pci)
+{
+	return pci_unbind(pci, "vfio-pci");
+}
+
+static void bind_again(const struct pci *pci)
+{
+	assert_int_equal(pci_bind(pci, "vfio-pci"), 0);
+}
+
+const struct departure departure_unbind = { .begin = unbind, .undo = bind_again };
+
+static int remove_device(const struct pci *pci)
+{
+	return pci_write_attribute(pci, "remove", "1");
+}
+
+static void find_again(const struct pci *pci)
+{
+	pci_scan();
+	vfio_bind(pci);
+}
+
+const struct departure departure_remove = { .begin = remove_device, .undo = find_again };
+
+static void *leave(void *data)
+{
+	struct leaving *leaving = data;
+
+	leaving->result = leaving->departure->begin(leaving->pci);
+	return NULL;
+}
+
+/**
+ * leaving_begin() - let a device begin to go
+ * @leaving: is initialised
+ * @departure: how
+ * @pci: the device, which is open
+ */
+void leaving_begin(struct leaving *leaving, const struct departure *departure,
+		   const struct pci *pci)
+{
+	*leaving = (struct leaving){ .departure = departure, .pci = pci, .result = 1 };
+	assert_int_equal(pthread_create(&leaving->thread, NULL, leave, leaving), 0);
+}
+
+/**
+ * leaving_end() - give the device back, and wait until it is gone
+ * @leaving: begun
+ * @bar: of the device
+ */
+void leaving_end(struct leaving *leaving, struct bar *bar)
+{
+	bar_close(bar);
+	pthread_join(leaving->thread, NULL);
+	assert_int_equal(leaving->result, 0);
+}
+
+/**
+ * bar_moves_quietly() - can a mapping of VFIO's be moved without a warning of the kernel itself
+ */
+bool bar_moves_quietly(void)
+{
+	struct utsname kernel;
+
+	uname(&kernel);
+	return strncmp(kernel.release, "6.1.", 4);
+}
 
 /**
  * bar_find() - find ivshmem and give it to vfio-pci, with both backends loaded

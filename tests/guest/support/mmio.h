@@ -10,6 +10,7 @@
 #define TESTS_SUPPORT_MMIO_H
 
 #include <faultq.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,37 @@ struct bar {
 	uint64_t offset;
 	uint8_t *memory;
 };
+
+/**
+ * struct departure - how a device goes from VFIO, which waits until it has the device back
+ * @begin: returns 0 or a negative errno, when it is gone
+ * @undo: gives it to VFIO again
+ */
+struct departure {
+	int (*begin)(const struct pci *pci);
+	void (*undo)(const struct pci *pci);
+};
+
+extern const struct departure departure_unbind, departure_remove;
+
+/**
+ * struct leaving - a device that goes
+ * @departure: how
+ * @pci: the device
+ * @thread: does it
+ * @result: of it
+ */
+struct leaving {
+	const struct departure *departure;
+	const struct pci *pci;
+	pthread_t thread;
+	int result;
+};
+
+void leaving_begin(struct leaving *leaving, const struct departure *departure,
+		   const struct pci *pci);
+void leaving_end(struct leaving *leaving, struct bar *bar);
+bool bar_moves_quietly(void);
 
 void bar_find(struct pci *pci);
 void bar_open_in(struct bar *bar, struct pci *pci, unsigned long backend);
