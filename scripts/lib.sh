@@ -134,10 +134,10 @@ log_dir() {
 	fi
 }
 
-# The names of all tests that match the glob PATTERN. init is the guest's first process, demo no test.
-list_tests() {
-	local file name
-	for file in "$top"/tests/guest/*.c "$top"/tests/guest/*.sh; do
+# list_programs PATTERN FILE...: the names of the programs, made of FILE each, that match the glob PATTERN.
+list_programs() {
+	local pattern=$1 file name
+	for file in "${@:2}"; do
 		name=${file##*/}
 		name=${name%.*}
 		case $name in
@@ -145,7 +145,10 @@ list_tests() {
 		esac
 		# shellcheck disable=SC2254 # a pattern it is
 		case $name in
-		$1) echo "$name" ;;
+		$pattern) echo "$name" ;;
 		esac
 	done
 }
+
+# The names of all tests that match the glob PATTERN. init is the guest's first process, demo no test.
+list_tests() { list_programs "$1" "$top"/tests/guest/*.c "$top"/tests/guest/*.sh; }
