@@ -38,27 +38,6 @@ double series_median(struct series *series)
 	return series->values[series->count / 2];
 }
 
-static void print_figure(double value, const char *format, va_list arguments)
-{
-	printf("# bench ");
-	vprintf(format, arguments);
-	printf(" %.1f\n", value);
-}
-
-/**
- * figure() - print a figure
- * @value: its value
- * @format: its name, without spaces
- */
-void figure(double value, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	print_figure(value, format, arguments);
-	va_end(arguments);
-}
-
 /**
  * series_report() - print the median of a series, and empty it
  * @series: the series
@@ -69,8 +48,10 @@ void series_report(struct series *series, unsigned int per, const char *format, 
 {
 	va_list arguments;
 
+	printf("# bench ");
 	va_start(arguments, format);
-	print_figure(series_median(series) / per, format, arguments);
+	vprintf(format, arguments);
 	va_end(arguments);
+	printf(" %.1f\n", series_median(series) / per);
 	series->count = 0;
 }

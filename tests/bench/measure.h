@@ -39,6 +39,5 @@ void series_add(struct series *series, uint64_t value);
 double series_median(struct series *series);
 void series_report(struct series *series, unsigned int per, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void figure(double value, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
