@@ -366,23 +366,18 @@ struct fq_ioctl {
 	bool when_stopped;
 };
 
-#define FQ_IOCTL(command, function, type, last, stopped)			\
+#define FQ_IOCTL(command, function, type, last, stopped, ...)			\
 	[_IOC_NR(command)] = {							\
 		.handler = function,						\
 		.size = sizeof(struct type),					\
 		.min_size = offsetofend(struct type, last),			\
 		.when_stopped = stopped,					\
+		__VA_ARGS__							\
 	}
 
 #define FQ_FAST_IOCTL(command, function, type, last, stopped)			\
-	[_IOC_NR(command)] = {							\
-		.handler = function,						\
-		.in = fq_in_##type,						\
-		.out = fq_out_##type,						\
-		.size = sizeof(struct type),					\
-		.min_size = offsetofend(struct type, last),			\
-		.when_stopped = stopped,					\
-	}
+	FQ_IOCTL(command, function, type, last, stopped,			\
+		 .in = fq_in_##type, .out = fq_out_##type)
 
 static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_GET_INFO, fq_get_info, faultq_info, reserved, true),
