@@ -13,21 +13,22 @@ find_debian_kernel() {
 	kernel_root=$cache/kernels/$kernel_release-$kernel_version
 }
 
-# The configuration fragments of a debug kernel, in the order in which they apply.
+# The configuration fragments of a kernel that is built, in the order in which they apply.
 fragments() {
 	local file
-	for file in guest debug "$lane"; do
+	# shellcheck disable=SC2086 # a list
+	for file in $lane_config "$lane"; do
 		file=$top/tests/lanes/$file.config
 		[ ! -e "$file" ] || echo "$file"
 	done
 }
 
-# Part of the name of a debug kernel's directory: count it up when what scripts/debug-kernel puts there changes.
-debug_layout=1
+# Part of the name of a built kernel's directory: count it up when what scripts/build-kernel puts there changes.
+built_layout=1
 
-# The debug kernel: its source package, the version of that, its directory. linux-source leads to the newest one of
+# The kernel that is built: its source package, the version of that, its directory. linux-source leads to the newest one of
 # its suite.
-find_debug_kernel() {
+find_built_kernel() {
 	local hash
 	local -a parts
 	use_archive "$lane_suite" "$lane_arch"
@@ -38,6 +39,6 @@ find_debug_kernel() {
 	fi
 	kernel_version=$(required_candidate "$kernel_source")
 	mapfile -t parts < <(fragments)
-	hash=$({ echo "$debug_layout"; cat "${parts[@]}"; } | sha256sum | cut -c1-12)
+	hash=$({ echo "$built_layout"; grep -hE '^(# )?CONFIG_' "${parts[@]}"; } | sha256sum | cut -c1-12)
 	kernel_root=$cache/$lane-$kernel_version-$hash
 }

@@ -48,7 +48,8 @@ load_lane() {
 	lane_needs=		# purposes of scripts/install-deps
 	lane_compiler=		# arguments of scripts/package-root: a compiler other than the machine's
 	lane_libraries=		# the same: what programs are built against, if not the machine's own libraries
-	lane_source=		# or: the source package of a kernel that scripts/debug-kernel builds
+	lane_source=		# or: the source package of a kernel that scripts/build-kernel builds
+	lane_config=		# the names of its configuration fragments, tests/lanes/NAME.config
 	lane_qemu=()		# QEMU: program, machine, devices
 	lane_console=ttyS0	# the guest's first serial port: kernel log
 	lane_tap=ttyS1		# its second one: TAP
