@@ -11,6 +11,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
@@ -251,7 +252,6 @@ static int mock_ioctl_msi_read(struct mock_file *file, union mock_argument *arg)
 }
 
 struct mock_ioctl {
-	unsigned int cmd;
 	unsigned int size;	/* of the structure as this kernel knows it */
 	unsigned int least;	/* of the structure as first published */
 	bool out;		/* something is written back */
@@ -259,8 +259,7 @@ struct mock_ioctl {
 };
 
 #define MOCK_IOCTL_OF(_cmd, _run, _name, _last, _out)				\
-	{									\
-		.cmd = _cmd,							\
+	[_IOC_NR(_cmd) - MOCK_IOCTL_FIRST] = {					\
 		.size = sizeof(struct mock_iommu_##_name),			\
 		.least = offsetofend(struct mock_iommu_##_name, _last),		\
 		.out = _out,							\
@@ -269,6 +268,8 @@ struct mock_ioctl {
 
 #define MOCK_IOCTL(_cmd, _name, _last, _out)					\
 	MOCK_IOCTL_OF(_cmd, mock_ioctl_##_name, _name, _last, _out)
+
+#define MOCK_IOCTL_FIRST _IOC_NR(MOCK_IOMMU_BIND)
 
 static const struct mock_ioctl mock_ioctls[] = {
 	MOCK_IOCTL(MOCK_IOMMU_BIND, bind, name, false),
@@ -287,12 +288,19 @@ static const struct mock_ioctl mock_ioctls[] = {
 
 static const struct mock_ioctl *ioctl_find(unsigned int cmd)
 {
-	const struct mock_ioctl *ioctl;
+	unsigned int index = _IOC_NR(cmd) - MOCK_IOCTL_FIRST;
 
-	for (ioctl = mock_ioctls; ioctl < mock_ioctls + ARRAY_SIZE(mock_ioctls); ioctl++)
-		if (ioctl->cmd == cmd)
-			return ioctl;
-	return NULL;
+	if (cmd != _IO(MOCK_IOMMU_IOC_TYPE, _IOC_NR(cmd)) || index >= ARRAY_SIZE(mock_ioctls))
+		return NULL;
+	return &mock_ioctls[array_index_nospec(index, ARRAY_SIZE(mock_ioctls))];
+}
+
+/* Better to fail now than when it is done: what is written last is in two pages at most. */
+static int ioctl_probe(const u8 *copy, u8 __user *user, size_t size)
+{
+	if (put_user(copy[0], user) || put_user(copy[size - 1], user + size - 1))
+		return -EFAULT;
+	return 0;
 }
 
 static int ioctl_copy_in(const struct mock_ioctl *ioctl, union mock_argument *arg,
@@ -311,10 +319,7 @@ static int ioctl_copy_in(const struct mock_ioctl *ioctl, union mock_argument *ar
 	if (ret)
 		return ret;
 	arg->size = size;
-	/* The same bytes again: better to fail now than when it is done. */
-	if (ioctl->out && copy_to_user(user, arg, min(size, ioctl->size)))
-		return -EFAULT;
-	return 0;
+	return ioctl->out ? ioctl_probe((const u8 *)arg, user, min(size, ioctl->size)) : 0;
 }
 
 static long mock_ioctl(struct file *filp, unsigned int cmd, unsigned long user)

@@ -31,6 +31,7 @@ static void device_release(struct kref *ref)
 
 	mock_instance_put(device->instance);
 	xa_destroy(&device->pasids);
+	mock_group_free_spares(device);
 	kvfree(device->answers);
 	kfree(device);
 }
@@ -66,6 +67,7 @@ static struct mock_device *device_alloc(struct mock_instance *instance, const ch
 	INIT_LIST_HEAD(&device->starved);
 	for (i = 0; i < MOCK_BUCKETS; i++)
 		INIT_LIST_HEAD(&device->outstanding[i]);
+	init_llist_head(&device->spares);
 	init_waitqueue_head(&device->answered);
 	device->requests_on = true;
 	device->answers = kvmalloc_array(MOCK_ANSWERS, sizeof(*device->answers),

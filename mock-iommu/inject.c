@@ -36,38 +36,40 @@ static int inject_partial(struct mock_device *device, const struct mock_request 
 	return ret;
 }
 
-static int inject_raise(struct mock_device *device, struct mock_group *group)
+/* Make a group of the request outstanding; -EAGAIN when there is no spare one. */
+static int inject_raise(struct mock_device *device, const struct mock_request *request,
+			struct mock_group **groupp)
 {
-	int ret = 0;
+	struct mock_group *group;
 
-	spin_lock(&device->instance->lock);
-	if (!device->live) {
-		ret = -ENODEV;
-	} else if (!mock_place_take(device->instance)) {
+	if (!device->live)
+		return -ENODEV;
+	group = mock_group_reuse(device);
+	if (!group)
+		return -EAGAIN;
+	*groupp = group;
+	if (!mock_place_take(device->instance)) {
 		device->counters.requests++;
 		device->counters.overflows++;
-		ret = -ENOBUFS;
-	} else {
-		group->place = true;
-		mock_group_raise(group);
+		return -ENOBUFS;
 	}
-	spin_unlock(&device->instance->lock);
-	return ret;
+	group->request = *request;
+	group->address[0] = request->address;
+	group->place = true;
+	mock_group_raise(group);
+	return 0;
 }
 
 static int inject_last(struct mock_device *device, const struct mock_request *request)
 {
-	struct mock_group *group;
+	struct mock_group *group = NULL;
 	int ret;
 
-	group = mock_group_alloc(device, 1);
-	if (!group)
-		return -ENOMEM;
-	group->injected = true;
-	group->request = *request;
-	group->count = 1;
-	group->address[0] = request->address;
-	ret = inject_raise(device, group);
+	do {
+		spin_lock(&device->instance->lock);
+		ret = inject_raise(device, request, &group);
+		spin_unlock(&device->instance->lock);
+	} while (ret == -EAGAIN && !(ret = mock_group_stock(device)));
 	if (!ret)
 		ret = mock_group_report(group);
 	mock_group_put(group);

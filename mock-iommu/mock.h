@@ -26,6 +26,7 @@
 #include <linux/iommu.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -164,6 +165,7 @@ struct mock_answer {
  * @dmas: DMAs under way
  * @starved: those of them that wait for credits or a group index
  * @outstanding: groups that wait for an answer, by group index
+ * @spares: groups of injected requests that were answered, to be used again
  * @nr_outstanding: how many
  * @credits_used: page requests of the engine that wait for an answer
  * @next_group: where the engine looks for a free group index
@@ -199,6 +201,7 @@ struct mock_device {
 	struct list_head dmas;
 	struct list_head starved;
 	struct list_head outstanding[MOCK_BUCKETS];
+	struct llist_head spares;
 	unsigned int nr_outstanding;
 	unsigned int credits_used;
 	u32 next_group;
@@ -253,6 +256,7 @@ struct mock_request {
  * @ref: its owner, the table of outstanding groups, the report
  * @device: outlives it, see mock_device_destroy()
  * @node: in the device's table while @outstanding
+ * @spare: among the device's spare groups, without a reference
  * @report: makes the engine's report
  * @dma: whose it is; NULL: injected, or the DMA ended before the answer came
  * @injected: by a program, not the engine's
@@ -268,6 +272,7 @@ struct mock_group {
 	struct kref ref;
 	struct mock_device *device;
 	struct list_head node;
+	struct llist_node spare;
 	struct work_struct report;
 	struct mock_dma *dma;
 	bool injected;
@@ -418,6 +423,9 @@ void mock_dma_put(struct mock_dma *dma);
 
 /* request.c: page requests and their answers. */
 struct mock_group *mock_group_alloc(struct mock_device *device, unsigned int count);
+int mock_group_stock(struct mock_device *device);
+struct mock_group *mock_group_reuse(struct mock_device *device);
+void mock_group_free_spares(struct mock_device *device);
 void mock_group_put(struct mock_group *group);
 u32 mock_group_free_index(struct mock_device *device, u32 limit);
 void mock_group_raise(struct mock_group *group);

@@ -41,7 +41,60 @@ struct mock_group *mock_group_alloc(struct mock_device *device, unsigned int cou
 
 static void group_release(struct kref *ref)
 {
-	kfree(container_of(ref, struct mock_group, ref));
+	struct mock_group *group = container_of(ref, struct mock_group, ref);
+
+	if (group->injected)
+		llist_add(&group->spare, &group->device->spares);
+	else
+		kfree(group);
+}
+
+/**
+ * mock_group_stock() - make a spare group for an injected request
+ * @device: whose
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mock_group_stock(struct mock_device *device)
+{
+	struct mock_group *group = mock_group_alloc(device, 1);
+
+	if (!group)
+		return -ENOMEM;
+	group->injected = true;
+	group->count = 1;
+	mock_group_put(group);
+	return 0;
+}
+
+/**
+ * mock_group_reuse() - take a spare group
+ * @device: whose; its instance's lock is held
+ *
+ * Return: the group with one reference, or NULL when there is none.
+ */
+struct mock_group *mock_group_reuse(struct mock_device *device)
+{
+	struct llist_node *node = llist_del_first(&device->spares);
+	struct mock_group *group;
+
+	if (!node)
+		return NULL;
+	group = llist_entry(node, struct mock_group, spare);
+	kref_init(&group->ref);
+	return group;
+}
+
+/**
+ * mock_group_free_spares() - free the spare groups
+ * @device: whose; nobody uses it any more
+ */
+void mock_group_free_spares(struct mock_device *device)
+{
+	struct mock_group *group, *next;
+
+	llist_for_each_entry_safe(group, next, llist_del_all(&device->spares), spare)
+		kfree(group);
 }
 
 /**
@@ -120,7 +173,8 @@ static void answer_log(struct mock_device *device, const struct mock_answer *ans
 		device->answers_head = (device->answers_head + 1) % MOCK_ANSWERS;
 		device->answers_dropped++;
 	}
-	wake_up(&device->answered);
+	if (wq_has_sleeper(&device->answered))
+		wake_up(&device->answered);
 }
 
 static void group_free_place(struct mock_group *group)
