@@ -120,7 +120,8 @@ static const struct faultq_record *join(struct ring *ring, uint32_t count)
 	return ring->joined;
 }
 
-int ring_peek(struct faultq *fq, const struct faultq_record **records)
+/* The next group has several records, or nobody knows yet whether there is one. */
+static int peek_group(struct faultq *fq, const struct faultq_record **records)
 {
 	struct ring *ring = &fq->ring;
 	uint32_t count = available(ring);
@@ -132,6 +133,19 @@ int ring_peek(struct faultq *fq, const struct faultq_record **records)
 		return -EPROTO;
 	*records = join(ring, count);
 	return count;
+}
+
+int ring_peek(struct faultq *fq, const struct faultq_record **records)
+{
+	struct ring *ring = &fq->ring;
+	const struct faultq_record *record = record_at(ring, ring->next);
+
+	if (ring->producer == ring->next)
+		look(ring);
+	if (ring->producer == ring->next || !(record->flags & FAULTQ_RECORD_LAST))
+		return peek_group(fq, records);
+	*records = record;
+	return 1;
 }
 
 void ring_consume(struct faultq *fq)
