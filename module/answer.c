@@ -29,7 +29,7 @@ struct fq_answering {
 };
 
 /* Take a group away to answer it; the fault lock is held. */
-static void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
+static inline void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
 			    struct fq_answering *answering)
 {
 	struct fq_device *device = slot->device;
@@ -44,33 +44,47 @@ static void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
 static void fq_end_answer(const struct fq_answering *answering, enum faultq_code code)
 {
 	struct fq_device *device = answering->device;
-	unsigned long flags;
 
 	fq_source_answer(device, &answering->key, code);
-
-	spin_lock_irqsave(&device->vm->lock, flags);
 	fq_share_put(device->member);
-	spin_unlock_irqrestore(&device->vm->lock, flags);
 	if (refcount_dec_and_test(&device->answers))
 		complete(&device->answered);
 }
 
-/* The bucket of the histogram for a group that waited since @time. */
-static unsigned int fq_latency(u64 time)
+/* The bucket of the histogram for a group that waited for so long, in nanoseconds. */
+static unsigned int fq_latency(u64 waited)
 {
-	unsigned int bucket = fls64((ktime_get_ns() - time) >> 10);
-
-	return min_t(unsigned int, bucket, FAULTQ_LATENCIES - 1);
+	return min_t(unsigned int, fls64(waited >> 10), FAULTQ_LATENCIES - 1);
 }
 
-static void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 code)
+static void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 code, u64 now)
 {
 	struct fq_device *device = slot->device;
 
 	fq_count(vm, device, FQ_COUNT_ANSWERED + code, 1);
-	fq_count(vm, device, FQ_COUNT_LATENCY + fq_latency(slot->time), 1);
+	fq_count(vm, device, FQ_COUNT_LATENCY + fq_latency(now - slot->time), 1);
 	if (code == FAULTQ_FAILURE)
 		device->failed = true;
+}
+
+/* Take a group away to answer it for user space; the fault lock is held. */
+static __always_inline int fq_begin_answer_of(struct fq_vm *vm, u64 cookie, u32 code, u64 now,
+			      struct fq_answering *answering)
+{
+	struct fq_slot *slot;
+
+	if (code > FAULTQ_FAILURE || !cookie)
+		return -EINVAL;
+	slot = fq_pending_find(&vm->pending, cookie);
+	if (!slot) {
+		fq_count(vm, NULL, FQ_COUNT_STALE, 1);
+		trace_faultq_stale(vm, cookie, code);
+		return -ESTALE;
+	}
+	fq_count_answer(vm, slot, code, now);
+	trace_faultq_answer(slot->device, slot, code);
+	fq_begin_answer(vm, slot, answering);
+	return 0;
 }
 
 /**
@@ -79,31 +93,51 @@ static void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 co
  * @cookie: from user space, anything
  * @code: from user space, anything
  *
- * Return: 0, -EINVAL (@code is unknown or @cookie is 0) or -ESTALE.
+ * Return: 0, -EINVAL (@code is unknown or @cookie is 0), -ESTALE, or -EIO when the queue
+ * was stopped.
  */
 int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
 {
 	struct fq_answering answering;
-	struct fq_slot *slot;
-
-	if (code > FAULTQ_FAILURE || !cookie)
-		return -EINVAL;
+	u64 now = ktime_get_ns();
+	int ret = -EIO;
 
 	spin_lock_irq(&vm->lock);
-	slot = fq_pending_find(&vm->pending, cookie);
-	if (!slot) {
-		fq_count(vm, NULL, FQ_COUNT_STALE, 1);
-		spin_unlock_irq(&vm->lock);
-		trace_faultq_stale(vm, cookie, code);
-		return -ESTALE;
-	}
-	fq_count_answer(vm, slot, code);
-	trace_faultq_answer(slot->device, slot, code);
-	fq_begin_answer(vm, slot, &answering);
+	if (fq_vm_sync(vm))
+		ret = fq_begin_answer_of(vm, cookie, code, now, &answering);
 	spin_unlock_irq(&vm->lock);
+	if (!ret)
+		fq_end_answer(&answering, code);
+	return ret;
+}
 
-	fq_end_answer(&answering, code);
-	return 0;
+/**
+ * fq_vm_answer_some() - the same for several groups
+ * @vm: the VM; has a queue
+ * @answers: from user space, anything; those without a result get one, as of fq_vm_answer()
+ * @count: how many, at most %FQ_ANSWERS
+ *
+ * Return: 0, or -EIO when the queue was stopped.
+ */
+int fq_vm_answer_some(struct fq_vm *vm, struct faultq_answer *answers, unsigned int count)
+{
+	struct fq_answering answering[FQ_ANSWERS];
+	u64 now = ktime_get_ns();
+	unsigned int i;
+	bool works;
+
+	spin_lock_irq(&vm->lock);
+	works = fq_vm_sync(vm);
+	for (i = 0; works && i < count; i++)
+		if (!answers[i].result)
+			answers[i].result = fq_begin_answer_of(vm, answers[i].cookie,
+							       answers[i].code, now,
+							       &answering[i]);
+	spin_unlock_irq(&vm->lock);
+	for (i = 0; works && i < count; i++)
+		if (!answers[i].result)
+			fq_end_answer(&answering[i], answers[i].code);
+	return works ? 0 : -EIO;
 }
 
 /* Take a group away to terminate it; the fault lock is held. */

@@ -134,6 +134,21 @@ int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device,
 		  void *context);
 void fq_refuse_requests(struct fq_device *device, bool refuse);
 
+/**
+ * fq_count() - count something of a VM and its device
+ * @vm: the VM; its fault lock is held
+ * @device: the device, or NULL when it is not known
+ * @counter: enum fq_counter
+ * @count: how many
+ */
+static inline void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter,
+			    u64 count)
+{
+	vm->counters.nr[counter] += count;
+	if (device)
+		device->counters.nr[counter] += count;
+}
+
 int fq_device_init(void);
 void fq_device_exit(void);
 

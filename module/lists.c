@@ -318,17 +318,15 @@ int fq_list_doorbells(struct fq_vm *vm, struct faultq_list *list)
 }
 
 /* The records of a group as the ring had them. */
-static void fq_describe_group(struct fq_vm *vm, const struct fq_slot *slot,
-			      struct faultq_record *records)
+static void fq_describe_group(const struct fq_slot *slot, struct faultq_record *records)
 {
-	u64 cookie = fq_pending_cookie(&vm->pending, slot);
 	unsigned int i;
 
 	for (i = 0; i < slot->key.count; i++) {
 		struct fq_page_request request = fq_pending_request(slot, i);
 
 		fq_fill_request(&records[i], slot->device, &slot->key, &request);
-		records[i].cookie = cookie;
+		records[i].cookie = slot->cookie;
 		records[i].timestamp = slot->time;
 	}
 	records[i - 1].flags |= FAULTQ_RECORD_LAST;
@@ -345,7 +343,7 @@ static int fq_describe_slot(struct fq_vm *vm, u32 index, struct faultq_record *r
 	if (slot->device) {
 		ret = slot->key.count <= room ? slot->key.count : -ENOSPC;
 		if (ret > 0)
-			fq_describe_group(vm, slot, records);
+			fq_describe_group(slot, records);
 	}
 	spin_unlock_irq(&vm->lock);
 	return ret;

@@ -3,8 +3,8 @@
  * /dev/faultq: the file operations and the table of ioctls.
  *
  * A file is a VM. Every ioctl takes one structure, which is copied in once, checked
- * by its handler, and copied back. Memory that a structure points to is touched by
- * the functions here only, and no lock is held then.
+ * by its handler, and copied back. Memory that a structure points to is touched in
+ * respond.c and lists.c, and no lock is held then.
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
@@ -14,7 +14,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -22,12 +21,14 @@
 
 #include "answer.h"
 #include "compat/compat.h"
+#include "copy.h"
 #include "device.h"
 #include "doorbell.h"
 #include "held.h"
 #include "ioas.h"
 #include "lists.h"
 #include "mmio.h"
+#include "respond.h"
 #include "share.h"
 #include "vm.h"
 #include "window.h"
@@ -39,8 +40,6 @@ union fq_argument {
 	struct faultq_queue queue;
 	struct faultq_attach attach;
 	struct faultq_detach detach;
-	struct faultq_respond respond;
-	struct faultq_map map;
 	struct faultq_unmap unmap;
 	struct faultq_stats stats;
 	struct faultq_held held;
@@ -111,71 +110,6 @@ static int fq_detach(struct fq_vm *vm, union fq_argument *argument)
 	return ret;
 }
 
-/* Reads an entry, once, and probes its result. */
-static int fq_get_answer(struct faultq_answer *answer, struct faultq_answer __user *user)
-{
-	if (!user_access_begin(user, sizeof(*user)))
-		return -EFAULT;
-	unsafe_get_user(answer->cookie, &user->cookie, fault);
-	unsafe_get_user(answer->code, &user->code, fault);
-	unsafe_put_user(-EINPROGRESS, &user->result, fault);
-	user_access_end();
-	return 0;
-
-fault:
-	user_access_end();
-	return -EFAULT;
-}
-
-/* What an entry has beyond what is known here must be zero. */
-static int fq_check_tail(const void __user *entry, u32 entry_size)
-{
-	size_t known = sizeof(struct faultq_answer);
-	int ret = entry_size > known ? check_zeroed_user(entry + known, entry_size - known) : 1;
-
-	return ret > 0 ? 0 : ret ?: -E2BIG;
-}
-
-/*
- * A result that cannot be written although it was probed is lost; the group was answered
- * all the same.
- */
-static int fq_respond_one(struct fq_vm *vm, struct faultq_answer __user *user, u32 entry_size)
-{
-	int result = fq_check_tail(user, entry_size);
-	struct faultq_answer answer;
-
-	if (result == -EFAULT || fq_get_answer(&answer, user))
-		return -EFAULT;
-	if (!result)
-		result = fq_vm_answer(vm, answer.cookie, answer.code);
-	put_user(result, &user->result);
-	return 0;
-}
-
-static int fq_respond(struct fq_vm *vm, union fq_argument *argument)
-{
-	struct faultq_respond *respond = &argument->respond;
-	void __user *entries = u64_to_user_ptr(respond->answers);
-	int ret = 0;
-
-	if (respond->flags || respond->reserved || respond->entry_size > PAGE_SIZE ||
-	    respond->entry_size < sizeof(struct faultq_answer))
-		return -EINVAL;
-	if (!fq_vm_ring(vm))
-		return -ENXIO;
-
-	for (respond->done = 0; respond->done < respond->count; respond->done++) {
-		ret = signal_pending(current) ? -EINTR :
-		      fq_respond_one(vm, entries, respond->entry_size);
-		if (ret)
-			break;
-		entries += respond->entry_size;
-		cond_resched();
-	}
-	return respond->done ? 0 : ret;
-}
-
 #define FQ_MAP_PROT (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC)
 #define FQ_MAP_OF_MMIO (FAULTQ_MAP_PARTLY_WATCHED | FAULTQ_MAP_SCRATCH | FAULTQ_MAP_RETRY)
 
@@ -186,9 +120,8 @@ static bool fq_map_flags_valid(u32 flags)
 	return flags & FQ_MAP_PROT && (flags & FAULTQ_MAP_MMIO || !(flags & FQ_MAP_OF_MMIO));
 }
 
-static int fq_map(struct fq_vm *vm, union fq_argument *argument)
+static int fq_map(struct fq_vm *vm, struct faultq_map *map)
 {
-	struct faultq_map *map = &argument->map;
 	bool answer = map->flags & FAULTQ_MAP_ANSWER;
 	int ret;
 
@@ -200,6 +133,20 @@ static int fq_map(struct fq_vm *vm, union fq_argument *argument)
 	if (!ret)
 		map->answer_result = answer ? fq_vm_answer(vm, map->cookie, FAULTQ_SUCCESS) : 0;
 	return ret == -EADDRNOTAVAIL ? -EEXIST : ret;
+}
+
+static int fq_map_call(struct fq_vm *vm, void __user *user)
+{
+	struct faultq_map map;
+	int ret;
+
+	ret = fq_copy_in(&map, sizeof(map), offsetofend(struct faultq_map, reserved), user);
+	if (ret)
+		return ret;
+	if (fq_vm_stopped(vm))
+		return -EIO;
+	ret = fq_map(vm, &map);
+	return ret ?: fq_copy_out(user, &map, sizeof(map));
 }
 
 static int fq_unmap(struct fq_vm *vm, union fq_argument *argument)
@@ -332,60 +279,37 @@ static int fq_release(struct fq_vm *vm, union fq_argument *argument)
 	return fq_held_release(release->name);
 }
 
-/* Copies of a size that the compiler knows need no check of what is copied to and from. */
-#define FQ_COPIES(type)								\
-static int fq_in_##type(union fq_argument *argument, const void __user *user)	\
-{										\
-	return copy_from_user(argument, user, sizeof(struct type)) ? -EFAULT : 0; \
-}										\
-										\
-static int fq_out_##type(void __user *user, const union fq_argument *argument)	\
-{										\
-	return copy_to_user(user, argument, sizeof(struct type)) ? -EFAULT : 0;	\
-}
-
-/* For the calls that a fault waits for. */
-FQ_COPIES(faultq_respond)
-FQ_COPIES(faultq_map)
-
 /**
  * struct fq_ioctl - one ioctl
  * @handler: does it
- * @in: copies the structure in, or NULL
- * @out: copies it out, or NULL
+ * @direct: or this does all of it, with the address of the structure
  * @size: of the structure as this kernel knows it
  * @min_size: of the structure as it was published first
  * @when_stopped: works on when the queue was stopped
  */
 struct fq_ioctl {
 	int (*handler)(struct fq_vm *vm, union fq_argument *argument);
-	int (*in)(union fq_argument *argument, const void __user *user);
-	int (*out)(void __user *user, const union fq_argument *argument);
+	int (*direct)(struct fq_vm *vm, void __user *user);
 	unsigned int size;
 	unsigned int min_size;
 	bool when_stopped;
 };
 
-#define FQ_IOCTL(command, function, type, last, stopped, ...)			\
+#define FQ_IOCTL(command, function, type, last, stopped)			\
 	[_IOC_NR(command)] = {							\
 		.handler = function,						\
 		.size = sizeof(struct type),					\
 		.min_size = offsetofend(struct type, last),			\
 		.when_stopped = stopped,					\
-		__VA_ARGS__							\
 	}
-
-#define FQ_FAST_IOCTL(command, function, type, last, stopped)			\
-	FQ_IOCTL(command, function, type, last, stopped,			\
-		 .in = fq_in_##type, .out = fq_out_##type)
 
 static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_GET_INFO, fq_get_info, faultq_info, reserved, true),
 	FQ_IOCTL(FAULTQ_QUEUE, fq_queue, faultq_queue, reserved2, false),
 	FQ_IOCTL(FAULTQ_ATTACH, fq_attach, faultq_attach, reserved, false),
 	FQ_IOCTL(FAULTQ_DETACH, fq_detach, faultq_detach, held, true),
-	FQ_FAST_IOCTL(FAULTQ_RESPOND, fq_respond, faultq_respond, reserved, false),
-	FQ_FAST_IOCTL(FAULTQ_MAP, fq_map, faultq_map, reserved, false),
+	[_IOC_NR(FAULTQ_RESPOND)] = { .direct = fq_respond },
+	[_IOC_NR(FAULTQ_MAP)] = { .direct = fq_map_call },
 	FQ_IOCTL(FAULTQ_UNMAP, fq_unmap, faultq_unmap, unmapped, false),
 	FQ_IOCTL(FAULTQ_STATS, fq_stats, faultq_stats, pinned_pages, true),
 	FQ_IOCTL(FAULTQ_HELD, fq_held, faultq_held, entry_size, false),
@@ -416,62 +340,32 @@ static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
 	return &fq_ioctls[array_index_nospec(number, ARRAY_SIZE(fq_ioctls))];
 }
 
-static int fq_copy_out(const struct fq_ioctl *ioctl, void __user *user,
-		       const union fq_argument *argument)
+/* Kernels that zero what is on the stack do so with the argument: apart from direct calls. */
+static noinline int fq_ioctl_by_copy(const struct fq_ioctl *ioctl, struct fq_vm *vm,
+				     void __user *user)
 {
-	if (ioctl->out && argument->size == ioctl->size)
-		return ioctl->out(user, argument);
-	return copy_to_user(user, argument, min(argument->size, ioctl->size)) ? -EFAULT : 0;
-}
-
-static int fq_copy_struct(const struct fq_ioctl *ioctl, union fq_argument *argument,
-			  const void __user *user, __u32 size)
-{
-	if (ioctl->in && size == ioctl->size)
-		return ioctl->in(argument, user);
-	return copy_struct_from_user(argument, ioctl->size, user, size);
-}
-
-/*
- * Copy the structure in. It is written back as it is, so that memory that cannot be
- * written is found before anything is done.
- */
-static int fq_copy_in(const struct fq_ioctl *ioctl, union fq_argument *argument,
-		      void __user *user)
-{
-	__u32 size;
+	union fq_argument argument;
 	int ret;
 
-	if (get_user(size, (__u32 __user *)user))
-		return -EFAULT;
-	if (size < ioctl->min_size)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	ret = fq_copy_struct(ioctl, argument, user, size);
+	ret = fq_copy_in(&argument, ioctl->size, ioctl->min_size, user);
 	if (ret)
 		return ret;
-	argument->size = size;
-	return fq_copy_out(ioctl, user, argument);
+	if (!ioctl->when_stopped && fq_vm_stopped(vm))
+		return -EIO;
+	ret = ioctl->handler(vm, &argument);
+	return ret ?: fq_copy_out(user, &argument, ioctl->size);
 }
 
 static long fq_ioctl(struct file *file, unsigned int command, unsigned long address)
 {
 	const struct fq_ioctl *ioctl = fq_find_ioctl(command);
 	void __user *user = (void __user *)address;
-	struct fq_vm *vm = file->private_data;
-	union fq_argument argument;
-	int ret;
 
 	if (!ioctl)
 		return -ENOTTY;
-	ret = fq_copy_in(ioctl, &argument, user);
-	if (ret)
-		return ret;
-	if (!ioctl->when_stopped && fq_vm_stopped(vm))
-		return -EIO;
-	ret = ioctl->handler(vm, &argument);
-	return ret ?: fq_copy_out(ioctl, user, &argument);
+	if (ioctl->direct)
+		return ioctl->direct(file->private_data, user);
+	return fq_ioctl_by_copy(ioctl, file->private_data, user);
 }
 
 static int fq_open(struct inode *inode, struct file *file)

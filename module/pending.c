@@ -15,12 +15,9 @@
  * Everything but creating and destroying is guarded by the VM's fault lock.
  */
 #include <linux/mm.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "pending.h"
-
-#define FQ_INDEX_BITS 16
 
 /**
  * fq_pending_init() - no slots yet
@@ -54,8 +51,10 @@ int fq_pending_create(struct fq_pending *pending, u32 count)
 	if (!slots)
 		return -ENOMEM;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		slots[i].cookie = i;
 		list_add_tail(&slots[i].node, &pending->free);
+	}
 	pending->slots = slots;
 	pending->count = count;
 	return 0;
@@ -72,25 +71,8 @@ void fq_pending_destroy(struct fq_pending *pending)
 	pending->slots = NULL;
 }
 
-static unsigned int fq_slots_for(unsigned int requests)
-{
-	return DIV_ROUND_UP(requests, FAULTQ_SLOT_REQUESTS);
-}
-
-/**
- * fq_pending_has_room() - is there room for a group
- * @pending: the slots
- * @requests: page requests of the group
- *
- * Return: whether there are enough free slots.
- */
-bool fq_pending_has_room(const struct fq_pending *pending, unsigned int requests)
-{
-	return pending->count - pending->used >= fq_slots_for(requests);
-}
-
 /* Take a slot, and remember @count requests in it. */
-static struct fq_slot *fq_fill_slot(struct fq_pending *pending, struct list_head *outstanding,
+static inline struct fq_slot *fq_fill_slot(struct fq_pending *pending, struct list_head *outstanding,
 				    const struct fq_page_request *requests, unsigned int count)
 {
 	struct fq_slot *slot = list_first_entry(&pending->free, struct fq_slot, node);
@@ -122,44 +104,12 @@ struct fq_slot *fq_pending_take(struct fq_pending *pending, struct fq_device *de
 
 	slot->device = device;
 	slot->key = *key;
-	slot->generation++;
+	slot->cookie += 1ULL << FQ_INDEX_BITS;
 	list_add_tail(&slot->age, &pending->waiting);
 	pending->outstanding++;
 	for (done = FAULTQ_SLOT_REQUESTS; done < key->count; done += FAULTQ_SLOT_REQUESTS)
 		fq_fill_slot(pending, outstanding, requests + done, key->count - done);
 	return slot;
-}
-
-/**
- * fq_pending_find() - find the outstanding group that a cookie names
- * @pending: the slots
- * @cookie: from user space, anything
- *
- * Return: the slot, or NULL when the cookie names no outstanding group.
- */
-struct fq_slot *fq_pending_find(const struct fq_pending *pending, u64 cookie)
-{
-	u32 index = cookie & ((1U << FQ_INDEX_BITS) - 1);
-	struct fq_slot *slot;
-
-	if (index >= pending->count)
-		return NULL;
-	slot = &pending->slots[array_index_nospec(index, pending->count)];
-	if (!slot->device || slot->generation != cookie >> FQ_INDEX_BITS)
-		return NULL;
-	return slot;
-}
-
-/**
- * fq_pending_cookie() - the cookie of a group
- * @pending: the slots
- * @slot: stands for the group
- *
- * Return: the cookie, never 0.
- */
-u64 fq_pending_cookie(const struct fq_pending *pending, const struct fq_slot *slot)
-{
-	return slot->generation << FQ_INDEX_BITS | (slot - pending->slots);
 }
 
 /**
@@ -183,12 +133,11 @@ struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned i
 }
 
 /* Move the slots of a group behind @list. */
-static void fq_move_group(struct fq_slot *slot, struct list_head *list)
+static void fq_move_group(struct fq_slot *slot, unsigned int slots, struct list_head *list)
 {
-	unsigned int left = fq_slots_for(slot->key.count);
 	struct fq_slot *next;
 
-	for (; left; left--, slot = next) {
+	for (; slots; slots--, slot = next) {
 		next = list_next_entry(slot, node);
 		list_move_tail(&slot->node, list);
 	}
@@ -201,7 +150,7 @@ static void fq_move_group(struct fq_slot *slot, struct list_head *list)
  */
 void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding)
 {
-	fq_move_group(slot, outstanding);
+	fq_move_group(slot, fq_slots_for(slot->key.count), outstanding);
 }
 
 /**
@@ -211,9 +160,11 @@ void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding)
  */
 void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot)
 {
+	unsigned int slots = fq_slots_for(slot->key.count);
+
 	slot->device = NULL;
 	list_del(&slot->age);
-	pending->used -= fq_slots_for(slot->key.count);
+	pending->used -= slots;
 	pending->outstanding--;
-	fq_move_group(slot, &pending->free);
+	fq_move_group(slot, slots, &pending->free);
 }

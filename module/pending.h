@@ -6,11 +6,16 @@
 #define FQ_PENDING_H
 
 #include <linux/list.h>
+#include <linux/math.h>
+#include <linux/nospec.h>
 #include <linux/types.h>
 
 #include "source.h"
 
 #define FQ_MAX_SLOTS 16384
+
+/* Of a cookie; the rest is the generation of the slot. */
+#define FQ_INDEX_BITS 16
 
 /**
  * struct fq_slot - one page request group that waits for an answer
@@ -18,7 +23,7 @@
  *	a group that is longer than a slot come next there
  * @age: in @waiting or @overdue of the VM's slots
  * @device: whose group it is; NULL when the slot is free or a further one
- * @generation: grows with every use, so that an old cookie never fits
+ * @cookie: of the group; an old one never fits
  * @time: when the group was reported, CLOCK_MONOTONIC in nanoseconds
  * @key: how the source finds the group again
  * @requests: page requests, each its address with its permissions in the low bits
@@ -27,7 +32,7 @@ struct fq_slot {
 	struct list_head node;
 	struct list_head age;
 	struct fq_device *device;
-	u64 generation;
+	u64 cookie;
 	u64 time;
 	struct fq_group_key key;
 	u64 requests[FAULTQ_SLOT_REQUESTS];
@@ -57,14 +62,52 @@ void fq_pending_init(struct fq_pending *pending);
 int fq_pending_create(struct fq_pending *pending, u32 count);
 void fq_pending_destroy(struct fq_pending *pending);
 
-bool fq_pending_has_room(const struct fq_pending *pending, unsigned int requests);
 struct fq_slot *fq_pending_take(struct fq_pending *pending, struct fq_device *device,
 				struct list_head *outstanding, const struct fq_group_key *key,
 				const struct fq_page_request *requests);
-struct fq_slot *fq_pending_find(const struct fq_pending *pending, u64 cookie);
-u64 fq_pending_cookie(const struct fq_pending *pending, const struct fq_slot *slot);
 struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned int index);
 void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding);
 void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot);
+
+/**
+ * fq_slots_for() - how many slots a group takes
+ * @requests: page requests of the group
+ *
+ * Return: slots.
+ */
+static inline unsigned int fq_slots_for(unsigned int requests)
+{
+	return DIV_ROUND_UP(requests, FAULTQ_SLOT_REQUESTS);
+}
+
+/**
+ * fq_pending_has_room() - is there room for a group
+ * @pending: the slots
+ * @requests: page requests of the group
+ *
+ * Return: whether there are enough free slots.
+ */
+static inline bool fq_pending_has_room(const struct fq_pending *pending, unsigned int requests)
+{
+	return pending->count - pending->used >= fq_slots_for(requests);
+}
+
+/**
+ * fq_pending_find() - find the outstanding group that a cookie names
+ * @pending: the slots
+ * @cookie: from user space, anything
+ *
+ * Return: the slot, or NULL when the cookie names no outstanding group.
+ */
+static inline struct fq_slot *fq_pending_find(const struct fq_pending *pending, u64 cookie)
+{
+	u32 index = cookie & ((1U << FQ_INDEX_BITS) - 1);
+	struct fq_slot *slot;
+
+	if (index >= pending->count)
+		return NULL;
+	slot = &pending->slots[array_index_nospec(index, pending->count)];
+	return slot->device && slot->cookie == cookie ? slot : NULL;
+}
 
 #endif

@@ -17,13 +17,6 @@
 #include "report.h"
 #include "trace.h"
 
-void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter, u64 count)
-{
-	vm->counters.nr[counter] += count;
-	if (device)
-		device->counters.nr[counter] += count;
-}
-
 /**
  * fq_count_terminated() - count a group that the kernel answers itself
  * @device: whose group
@@ -47,7 +40,8 @@ void fq_vm_wake(struct fq_vm *vm, __poll_t events)
 {
 	struct eventfd_ctx *eventfd;
 
-	wake_up_interruptible_poll(&vm->wait, events);
+	if (wq_has_sleeper(&vm->wait))
+		wake_up_interruptible_poll(&vm->wait, events);
 	rcu_read_lock();
 	eventfd = rcu_dereference(vm->eventfd);
 	if (eventfd)
@@ -56,19 +50,13 @@ void fq_vm_wake(struct fq_vm *vm, __poll_t events)
 }
 
 /**
- * fq_vm_sync() - take over the consumer's index; on nonsense, see that everything ends
+ * fq_vm_stop() - the consumer's index is nonsense, or was: see that everything ends
  * @vm: has a queue
- *
- * Return: false when the queue was stopped.
  */
-bool fq_vm_sync(struct fq_vm *vm)
+void fq_vm_stop(struct fq_vm *vm)
 {
-	if (vm->ring->stopped)
-		return false;
-	if (fq_ring_sync(vm->ring))
-		return true;
-	queue_work(fq_workqueue, &vm->stop_work);
-	return false;
+	if (fq_ring_stop(vm->ring))
+		queue_work(fq_workqueue, &vm->stop_work);
 }
 
 static bool fq_vm_has_room(struct fq_vm *vm, enum fq_ring_kind kind)
@@ -171,6 +159,12 @@ static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
 	return fq_ring_publish(vm->ring);
 }
 
+static bool fq_events_wait(const struct fq_vm *vm)
+{
+	return !list_empty(&vm->telling) || !list_empty(&vm->revoked) ||
+	       (vm->over.count && !vm->over.told);
+}
+
 /**
  * fq_tell_events() - publish events that wait, as far as there is room
  * @vm: the VM
@@ -228,7 +222,7 @@ bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake)
 		record->flags |= FAULTQ_RECORD_PASID;
 	record->pasid = key->pasid;
 	record->group = key->group;
-	record->cookie = fq_pending_cookie(&vm->pending, slot);
+	record->cookie = slot->cookie;
 	*wake |= fq_ring_publish(vm->ring);
 	return true;
 }
@@ -371,26 +365,24 @@ void fq_fill_request(struct faultq_record *record, const struct fq_device *devic
 static void fq_stage_group(struct fq_device *device, const struct fq_slot *slot,
 			   const struct fq_page_request *requests)
 {
-	u64 cookie = fq_pending_cookie(&device->vm->pending, slot);
 	struct faultq_record *record = NULL;
 	unsigned int i;
 
 	for (i = 0; i < slot->key.count; i++) {
 		record = fq_vm_stage(device->vm, FQ_RING_REQUEST, slot->time);
-		record->cookie = cookie;
+		record->cookie = slot->cookie;
 		fq_fill_request(record, device, &slot->key, &requests[i]);
 	}
 	record->flags |= FAULTQ_RECORD_LAST;
 }
 
 /* Make an admitted group outstanding and publish it; returns whether to wake. */
-static bool fq_queue_group(struct fq_device *device, struct fq_group_key *key,
-			   const struct fq_page_request *requests, unsigned int count)
+static bool fq_queue_group(struct fq_device *device, const struct fq_group_key *key,
+			   const struct fq_page_request *requests)
 {
 	struct fq_vm *vm = device->vm;
 	struct fq_slot *slot;
 
-	key->count = count;
 	slot = fq_pending_take(&vm->pending, device, &device->outstanding, key, requests);
 	slot->time = ktime_get_ns();
 	device->nr_outstanding++;
@@ -404,23 +396,23 @@ static bool fq_queue_group(struct fq_device *device, struct fq_group_key *key,
 }
 
 enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_key *key,
-				const struct fq_page_request *requests, unsigned int count)
+				const struct fq_page_request *requests)
 {
-	struct fq_group_key queued = *key;
 	struct fq_vm *vm = device->vm;
 	enum fq_outcome outcome;
 	unsigned long flags;
-	bool wake;
+	bool wake = false;
 
-	trace_faultq_report(device, key, requests, count);
+	trace_faultq_report(device, key, requests);
 	spin_lock_irqsave(&vm->lock, flags);
-	fq_count(vm, device, FQ_COUNT_PAGE_REQUESTS, count);
-	outcome = fq_admit(device, count);
-	if (outcome != FQ_QUEUED)
+	fq_count(vm, device, FQ_COUNT_PAGE_REQUESTS, key->count);
+	outcome = fq_admit(device, key->count);
+	if (unlikely(outcome != FQ_QUEUED))
 		outcome = fq_refuse(device, outcome);
-	wake = fq_tell_events(vm);
-	if (outcome == FQ_QUEUED)
-		wake |= fq_queue_group(device, &queued, requests, count);
+	if (unlikely(fq_events_wait(vm)))
+		wake = fq_tell_events(vm);
+	if (likely(outcome == FQ_QUEUED))
+		wake |= fq_queue_group(device, key, requests);
 	spin_unlock_irqrestore(&vm->lock, flags);
 
 	if (outcome != FQ_QUEUED)

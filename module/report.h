@@ -14,7 +14,7 @@ enum fq_tell {
 	FQ_TELL_GONE	= 1 << 1,
 };
 
-bool fq_vm_sync(struct fq_vm *vm);
+void fq_vm_stop(struct fq_vm *vm);
 void fq_vm_wake(struct fq_vm *vm, __poll_t events);
 bool fq_tell_events(struct fq_vm *vm);
 void fq_tell_device(struct fq_device *device, enum fq_tell what);
@@ -29,5 +29,19 @@ void fq_report_restored(struct fq_vm *vm, struct fq_extent *extent);
 void fq_forget_extent(struct fq_vm *vm, struct fq_extent *extent);
 void fq_note_written(struct fq_vm *vm, struct fq_extent *extent);
 bool fq_take_written(struct fq_vm *vm, struct fq_extent *extent);
+
+/**
+ * fq_vm_sync() - take over the consumer's index; on nonsense, see that everything ends
+ * @vm: has a queue
+ *
+ * Return: false when the queue was stopped.
+ */
+static inline bool fq_vm_sync(struct fq_vm *vm)
+{
+	if (likely(fq_ring_sync(vm->ring)))
+		return true;
+	fq_vm_stop(vm);
+	return false;
+}
 
 #endif

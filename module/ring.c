@@ -166,94 +166,18 @@ int fq_ring_mmap(const struct fq_ring *ring, struct vm_area_struct *vma)
 }
 
 /**
- * fq_ring_sync() - take over the consumer's index, if it is good
- * @ring: not stopped yet
- *
- * An index may only move forward, and not past what was published.
- *
- * Return: false when the index is nonsense: now the ring is stopped.
- */
-bool fq_ring_sync(struct fq_ring *ring)
-{
-	u32 consumer;
-
-	if (ring->by_read)
-		return true;
-
-	/* Pairs with the consumer's release: its reads of the records are done. */
-	consumer = smp_load_acquire(&ring->consumer->consumer);
-	if (consumer - ring->tail > ring->producer - ring->tail) {
-		ring->stopped = true;
-		WRITE_ONCE(ring->header->flags, FAULTQ_RING_STOPPED);
-		return false;
-	}
-	ring->tail = consumer;
-	return true;
-}
-
-static struct fq_ring_totals *fq_totals_at(const struct fq_ring *ring, u32 index)
-{
-	return &ring->totals[index & (ring->entries - 1)];
-}
-
-static u32 fq_ring_waiting(const struct fq_ring *ring, enum fq_ring_kind kind)
-{
-	if (ring->tail == ring->staged)
-		return 0;
-	return ring->staged_total.nr[kind] - fq_totals_at(ring, ring->tail)->nr[kind];
-}
-
-/**
- * fq_ring_has_room() - is there room for records of a kind
- * @ring: after fq_ring_sync()
- * @kind: of which kind
- * @count: how many
- *
- * Return: whether they can be staged.
- */
-bool fq_ring_has_room(const struct fq_ring *ring, enum fq_ring_kind kind, u32 count)
-{
-	u32 room = kind == FQ_RING_REQUEST ? ring->entries / 2 : ring->entries / 4;
-
-	return fq_ring_waiting(ring, kind) + count <= room;
-}
-
-/**
- * fq_ring_stage() - take the next record, to be filled and published later
- * @ring: there is room
- * @kind: of which kind
- *
- * Return: the record, zeroed.
- */
-struct faultq_record *fq_ring_stage(struct fq_ring *ring, enum fq_ring_kind kind)
-{
-	u32 index = ring->staged++;
-	struct faultq_record *record = &ring->records[index & (ring->entries - 1)];
-
-	*fq_totals_at(ring, index) = ring->staged_total;
-	ring->staged_total.nr[kind]++;
-	memset(record, 0, sizeof(*record));
-	return record;
-}
-
-/**
- * fq_ring_publish() - let the consumer see all staged records
+ * fq_ring_stop() - the consumer's index is nonsense: stop the ring, for good
  * @ring: the ring
  *
- * Return: whether the consumer had drained the ring before, and may sleep.
+ * Return: whether it was not stopped before.
  */
-bool fq_ring_publish(struct fq_ring *ring)
+bool fq_ring_stop(struct fq_ring *ring)
 {
-	u32 before = ring->producer;
-
-	ring->producer = ring->staged;
-	/* The records first: pairs with the consumer's acquire. */
-	smp_store_release(&ring->header->producer, ring->producer);
-	if (ring->by_read)
-		return ring->tail == before;
-	/* Pairs with the consumer's fence between storing its index and looking again. */
-	smp_mb();
-	return READ_ONCE(ring->consumer->consumer) == before;
+	if (ring->stopped)
+		return false;
+	ring->stopped = true;
+	WRITE_ONCE(ring->header->flags, FAULTQ_RING_STOPPED);
+	return true;
 }
 
 /**

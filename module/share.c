@@ -9,9 +9,10 @@
  * each that comes later half of what is left, and none can take another's guarantee.
  *
  * fq_shares_lock guards the list of shares, their settings and who is a member; it is not
- * taken by the fault path. Settings do not change while a share has members. What a
- * member holds is guarded by the fault lock of its VM; the pool, which several VMs take
- * from at once, is an atomic that never passes what the rule allows.
+ * taken by the fault path. Settings do not change while a share has members. A member takes
+ * places under the fault lock of its VM and gives them back without a lock; the pool is
+ * shared by several VMs. So both are atomics: a place of the pool is taken before it is
+ * counted as held, and given back after, and neither ever passes what the rule allows.
  */
 #include <linux/atomic.h>
 #include <linux/mutex.h>
@@ -47,15 +48,15 @@ struct fq_share {
  * @users: devices that raise page requests
  * @guarantee: as it was when the VM joined
  * @pool: the same
- * @held: places taken; fault lock
+ * @held: places taken
  */
 struct fq_member {
 	struct list_head node;
 	struct fq_share *share;
 	unsigned int users;
-	u32 guarantee;
-	u32 pool;
-	u32 held;
+	int guarantee;
+	int pool;
+	atomic_t held;
 };
 
 static DEFINE_MUTEX(fq_shares_lock);
@@ -192,7 +193,7 @@ void fq_share_leave(struct fq_member *member)
 
 	mutex_lock(&fq_shares_lock);
 	if (!--member->users) {
-		WARN_ON(member->held);
+		WARN_ON(atomic_read(&member->held));
 		list_del(&member->node);
 		kfree(member);
 		share->members--;
@@ -202,7 +203,7 @@ void fq_share_leave(struct fq_member *member)
 }
 
 /* One more place of the pool for a member that holds @held of it. */
-static bool fq_pool_take(struct fq_member *member, u32 held)
+static bool fq_pool_take(struct fq_member *member, int held)
 {
 	atomic_t *pool_used = &member->share->pool_used;
 	int used = atomic_read(pool_used);
@@ -222,20 +223,28 @@ static bool fq_pool_take(struct fq_member *member, u32 held)
  */
 bool fq_share_take(struct fq_member *member)
 {
-	if (member->held >= member->guarantee &&
-	    !fq_pool_take(member, member->held - member->guarantee))
-		return false;
-	member->held++;
-	return true;
+	int held = atomic_read(&member->held);
+	bool pooled;
+
+	for (;;) {
+		pooled = held >= member->guarantee;
+		if (pooled && !fq_pool_take(member, held - member->guarantee))
+			return false;
+		if (atomic_try_cmpxchg(&member->held, &held, held + 1))
+			return true;
+		/* One was given back meanwhile. */
+		if (pooled)
+			atomic_dec(&member->share->pool_used);
+	}
 }
 
 /**
  * fq_share_put() - give a place back: its group was answered
- * @member: of the VM; its fault lock is held
+ * @member: of the VM
  */
 void fq_share_put(struct fq_member *member)
 {
-	if (member->held-- > member->guarantee)
+	if (atomic_fetch_dec(&member->held) > member->guarantee)
 		atomic_dec(&member->share->pool_used);
 }
 

@@ -49,7 +49,7 @@ struct fq_delivery {
  * @pasid: PASID of the last request
  * @has_pasid: @pasid is valid
  * @answer_pasid: the answer must carry @pasid
- * @count: page requests of the group; set when it is queued
+ * @count: page requests of the group, 1 to FQ_MAX_GROUP
  * @iopf: the kernel's group, where it has such a thing
  */
 struct fq_group_key {
@@ -180,13 +180,12 @@ void fq_source_watch_requests(struct iommu_domain *domain);
  * @device: who asks
  * @key: kept until the group is answered
  * @requests: its page requests, the last one last
- * @count: how many, 1 to FQ_MAX_GROUP
  *
  * Return: %FQ_QUEUED when the group is now outstanding; anything else says why
  * it is not, and the source answers it with fq_outcome_code().
  */
 enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_key *key,
-				const struct fq_page_request *requests, unsigned int count);
+				const struct fq_page_request *requests);
 
 /**
  * fq_report_refused() - count a group that the source itself does not accept

@@ -100,7 +100,7 @@ static struct fq_group_key fq_handler_key(const struct iommu_fault_page_request 
 }
 
 /* Report a group whose last request came; @last follows @before others. */
-static enum fq_outcome fq_handler_group(struct fq_device *device, const struct fq_group_key *key,
+static enum fq_outcome fq_handler_group(struct fq_device *device, struct fq_group_key *key,
 					const struct fq_page_request *last)
 {
 	struct fq_page_request group[FQ_MAX_GROUP];
@@ -111,11 +111,12 @@ static enum fq_outcome fq_handler_group(struct fq_device *device, const struct f
 		fq_report_refused(device, FQ_TOO_LONG, before + 1);
 		return FQ_TOO_LONG;
 	}
+	key->count = before + 1;
 	if (!before)
-		return fq_report_group(device, key, last, 1);
+		return fq_report_group(device, key, last);
 	memcpy(group, others, before * sizeof(*group));
 	group[before] = *last;
-	return fq_report_group(device, key, group, before + 1);
+	return fq_report_group(device, key, group);
 }
 
 static void fq_handler_page_request(struct fq_device *device,

@@ -54,7 +54,11 @@ void fq_source_answer(struct fq_device *device, const struct fq_group_key *key,
 static struct fq_group_key fq_iopf_key(struct iopf_group *group)
 {
 	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
-	struct fq_group_key key = { .group = prm->grpid, .iopf = group };
+	struct fq_group_key key = {
+		.group = prm->grpid,
+		.count = group->fault_count,
+		.iopf = group,
+	};
 
 	if (prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID) {
 		key.has_pasid = true;
@@ -63,42 +67,43 @@ static struct fq_group_key fq_iopf_key(struct iopf_group *group)
 	return key;
 }
 
-static enum fq_outcome fq_iopf_report_to(struct fq_device *device, struct iopf_group *group,
-					 struct fq_page_request *requests)
+static struct fq_page_request fq_iopf_request(const struct iopf_fault *fault)
 {
-	struct fq_group_key key = fq_iopf_key(group);
-	struct iopf_fault *fault;
-	unsigned int count = 0;
-
-	list_for_each_entry(fault, &group->faults, list) {
-		requests[count].address = fault->fault.prm.addr & PAGE_MASK;
-		requests[count].perm = fault->fault.prm.perm & FQ_PERM_MASK;
-		count++;
-	}
-	return fq_report_group(device, &key, requests, count);
+	return (struct fq_page_request){
+		.address = fault->fault.prm.addr & PAGE_MASK,
+		.perm = fault->fault.prm.perm & FQ_PERM_MASK,
+	};
 }
 
-/* Kernels that zero what is on the stack do so for each group: most are short. */
+/* Kernels that zero what is on the stack do so for each group, and most have one request. */
 static noinline enum fq_outcome fq_iopf_report_long(struct fq_device *device,
 						    struct iopf_group *group)
 {
 	struct fq_page_request requests[FQ_MAX_GROUP];
+	struct fq_group_key key = fq_iopf_key(group);
+	struct iopf_fault *fault;
+	unsigned int i = 0;
 
-	return fq_iopf_report_to(device, group, requests);
+	list_for_each_entry(fault, &group->faults, list)
+		requests[i++] = fq_iopf_request(fault);
+	return fq_report_group(device, &key, requests);
 }
 
 /* When the group was queued, it may be answered and freed already. */
 static enum fq_outcome fq_iopf_report(struct fq_device *device, struct iopf_group *group)
 {
-	struct fq_page_request requests[FAULTQ_SLOT_REQUESTS];
+	struct fq_page_request request;
+	struct fq_group_key key;
 
 	if (group->fault_count > FQ_MAX_GROUP) {
 		fq_report_refused(device, FQ_TOO_LONG, group->fault_count);
 		return FQ_TOO_LONG;
 	}
-	if (group->fault_count > ARRAY_SIZE(requests))
+	if (group->fault_count > 1)
 		return fq_iopf_report_long(device, group);
-	return fq_iopf_report_to(device, group, requests);
+	key = fq_iopf_key(group);
+	request = fq_iopf_request(&group->last_fault);
+	return fq_report_group(device, &key, &request);
 }
 
 static int fq_iopf_handler(struct iopf_group *group)

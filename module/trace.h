@@ -56,8 +56,8 @@
  */
 TRACE_EVENT(faultq_report,
 	TP_PROTO(const struct fq_device *device, const struct fq_group_key *key,
-		 const struct fq_page_request *requests, unsigned int count),
-	TP_ARGS(device, key, requests, count),
+		 const struct fq_page_request *requests),
+	TP_ARGS(device, key, requests),
 	TP_STRUCT__entry(
 		__field(u32, vm)
 		__field(u32, device)
@@ -72,7 +72,7 @@ TRACE_EVENT(faultq_report,
 		__entry->device = device->id;
 		__entry->group = key->group;
 		__entry->pasid = key->has_pasid ? (s64)key->pasid : -1;
-		__entry->count = count;
+		__entry->count = key->count;
 		__entry->address = requests[0].address;
 		__entry->perm = requests[0].perm;
 	),
@@ -100,7 +100,7 @@ TRACE_EVENT(faultq_queue,
 		__entry->vm = device->vm->id;
 		__entry->device = device->id;
 		__entry->group = slot->key.group;
-		__entry->cookie = fq_pending_cookie(&device->vm->pending, slot);
+		__entry->cookie = slot->cookie;
 		__entry->outstanding = device->vm->pending.outstanding;
 	),
 	TP_printk("vm=%u device=%u group=%u cookie=%#llx outstanding=%u",
@@ -129,7 +129,7 @@ TRACE_EVENT(faultq_answer,
 		__entry->vm = device->vm->id;
 		__entry->device = device->id;
 		__entry->group = slot->key.group;
-		__entry->cookie = fq_pending_cookie(&device->vm->pending, slot);
+		__entry->cookie = slot->cookie;
 		__entry->code = code;
 		__entry->waited = ktime_get_ns() - slot->time;
 	),

@@ -173,13 +173,4 @@ int fq_vm_stats(struct fq_vm *vm, struct faultq_stats *stats);
 void fq_timer_arm(struct fq_vm *vm);
 void fq_timer_work(struct work_struct *work);
 
-/**
- * fq_count() - count something of a VM and its device
- * @vm: the VM; its fault lock is held
- * @device: the device, or NULL when it is not known
- * @counter: enum fq_counter
- * @count: how many
- */
-void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter, u64 count);
-
 #endif

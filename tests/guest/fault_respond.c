@@ -304,20 +304,22 @@ static void a_signal_before_the_first_entry_gives_eintr(void **state)
 	assert_int_equal(answers[0].result, 1);
 }
 
+/* It is seen after some entries, not necessarily after the one during which it came. */
 static void a_signal_after_the_first_entry_ends_the_call_early(void **state)
 {
+	enum { COUNT = RIG_SLOTS };
 	struct rig *rig = *state;
 	struct faultq_answer *content = pages_new(1), *answers;
 	struct faultq_respond call;
 	int userfaultfd = stuck_memory_new((void **)&answers, 1);
 
-	ask(rig, content, 3);
-	call = respond_to(answers, 3);
+	ask(rig, content, COUNT);
+	call = respond_to(answers, COUNT);
 	assert_int_equal(interrupted_respond(rig, &call, userfaultfd, answers, content), 0);
-	assert_int_equal(call.done, 1);
-	assert_int_equal(answers[0].result, 0);
-	assert_int_equal(answers[1].result, 1);
-	assert_outstanding(rig, 2);
+	assert_in_range(call.done, 1, COUNT - 1);
+	for (unsigned int i = 0; i < COUNT; i++)
+		assert_int_equal(answers[i].result, i < call.done ? 0 : 1);
+	assert_outstanding(rig, COUNT - call.done);
 }
 
 int main(void)
