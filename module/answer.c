@@ -57,7 +57,7 @@ static unsigned int fq_latency(u64 waited)
 	return min_t(unsigned int, fls64(waited >> 10), FAULTQ_LATENCIES - 1);
 }
 
-static void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 code, u64 now)
+static inline void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot, u32 code, u64 now)
 {
 	struct fq_device *device = slot->device;
 

@@ -65,26 +65,7 @@ void fq_dev_name(const struct device *dev, char name[FAULTQ_NAME_SIZE])
 	snprintf(name, FAULTQ_NAME_SIZE, "%s/%s", dev->bus->name, dev_name(dev));
 }
 
-/**
- * fq_device_by_dev() - find an attached device
- * @vm: in this VM
- * @dev: anything, NULL too; is only compared
- *
- * The caller is in an RCU read-side section. Any context.
- *
- * Return: the device or NULL.
- */
-struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev)
-{
-	struct fq_device *device;
-
-	hash_for_each_possible_rcu(vm->by_dev, device, by_dev, (unsigned long)dev)
-		if (device->dev == dev)
-			return device;
-	return NULL;
-}
-
-/* The same under fq_vm.mutex, which keeps the device. */
+/* fq_device_by_dev() under fq_vm.mutex, which keeps the device. */
 static struct fq_device *fq_attached(struct fq_vm *vm, struct device *dev)
 {
 	struct fq_device *device;

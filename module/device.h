@@ -120,7 +120,6 @@ int fq_device_detach(struct fq_vm *vm, u32 id, bool *held);
 int fq_group_attach(struct fq_vm *vm, struct iommu_group *group);
 void fq_group_detach(struct fq_vm *vm, struct iommu_group *group);
 void fq_device_detach_all(struct fq_vm *vm);
-struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev);
 struct device *fq_find_dev(const char *name);
 void fq_dev_name(const struct device *dev, char name[FAULTQ_NAME_SIZE]);
 
@@ -147,6 +146,25 @@ static inline void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned
 	vm->counters.nr[counter] += count;
 	if (device)
 		device->counters.nr[counter] += count;
+}
+
+/**
+ * fq_device_by_dev() - find an attached device
+ * @vm: in this VM
+ * @dev: anything, NULL too; is only compared
+ *
+ * The caller is in an RCU read-side section. Any context.
+ *
+ * Return: the device or NULL.
+ */
+static inline struct fq_device *fq_device_by_dev(struct fq_vm *vm, struct device *dev)
+{
+	struct fq_device *device;
+
+	hash_for_each_possible_rcu(vm->by_dev, device, by_dev, (unsigned long)dev)
+		if (device->dev == dev)
+			return device;
+	return NULL;
 }
 
 int fq_device_init(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/faultq: the file operations and the table of ioctls.
+ * /dev/faultq: the file operations and the ioctls.
  *
  * A file is a VM. Every ioctl takes one structure, which is copied in once, checked
  * by its handler, and copied back. Memory that a structure points to is touched in
@@ -282,14 +282,12 @@ static int fq_release(struct fq_vm *vm, union fq_argument *argument)
 /**
  * struct fq_ioctl - one ioctl
  * @handler: does it
- * @direct: or this does all of it, with the address of the structure
  * @size: of the structure as this kernel knows it
  * @min_size: of the structure as it was published first
  * @when_stopped: works on when the queue was stopped
  */
 struct fq_ioctl {
 	int (*handler)(struct fq_vm *vm, union fq_argument *argument);
-	int (*direct)(struct fq_vm *vm, void __user *user);
 	unsigned int size;
 	unsigned int min_size;
 	bool when_stopped;
@@ -308,8 +306,6 @@ static const struct fq_ioctl fq_ioctls[] = {
 	FQ_IOCTL(FAULTQ_QUEUE, fq_queue, faultq_queue, reserved2, false),
 	FQ_IOCTL(FAULTQ_ATTACH, fq_attach, faultq_attach, reserved, false),
 	FQ_IOCTL(FAULTQ_DETACH, fq_detach, faultq_detach, held, true),
-	[_IOC_NR(FAULTQ_RESPOND)] = { .direct = fq_respond },
-	[_IOC_NR(FAULTQ_MAP)] = { .direct = fq_map_call },
 	FQ_IOCTL(FAULTQ_UNMAP, fq_unmap, faultq_unmap, unmapped, false),
 	FQ_IOCTL(FAULTQ_STATS, fq_stats, faultq_stats, pinned_pages, true),
 	FQ_IOCTL(FAULTQ_HELD, fq_held, faultq_held, entry_size, false),
@@ -337,16 +333,19 @@ static const struct fq_ioctl *fq_find_ioctl(unsigned int command)
 
 	if (command != _IO(FAULTQ_IOC_TYPE, number) || number >= ARRAY_SIZE(fq_ioctls))
 		return NULL;
-	return &fq_ioctls[array_index_nospec(number, ARRAY_SIZE(fq_ioctls))];
+	number = array_index_nospec(number, ARRAY_SIZE(fq_ioctls));
+	return fq_ioctls[number].handler ? &fq_ioctls[number] : NULL;
 }
 
-/* Kernels that zero what is on the stack do so with the argument: apart from direct calls. */
-static noinline int fq_ioctl_by_copy(const struct fq_ioctl *ioctl, struct fq_vm *vm,
-				     void __user *user)
+/* Kernels that zero what is on the stack do so with the argument: apart from the calls below. */
+static noinline int fq_ioctl_by_table(struct fq_vm *vm, unsigned int command, void __user *user)
 {
+	const struct fq_ioctl *ioctl = fq_find_ioctl(command);
 	union fq_argument argument;
 	int ret;
 
+	if (!ioctl)
+		return -ENOTTY;
 	ret = fq_copy_in(&argument, ioctl->size, ioctl->min_size, user);
 	if (ret)
 		return ret;
@@ -358,14 +357,18 @@ static noinline int fq_ioctl_by_copy(const struct fq_ioctl *ioctl, struct fq_vm 
 
 static long fq_ioctl(struct file *file, unsigned int command, unsigned long address)
 {
-	const struct fq_ioctl *ioctl = fq_find_ioctl(command);
 	void __user *user = (void __user *)address;
+	struct fq_vm *vm = file->private_data;
 
-	if (!ioctl)
-		return -ENOTTY;
-	if (ioctl->direct)
-		return ioctl->direct(file->private_data, user);
-	return fq_ioctl_by_copy(ioctl, file->private_data, user);
+	switch (command) {
+	/* what devices wait for */
+	case FAULTQ_RESPOND:
+		return fq_respond(vm, user);
+	case FAULTQ_MAP:
+		return fq_map_call(vm, user);
+	default:
+		return fq_ioctl_by_table(vm, command, user);
+	}
 }
 
 static int fq_open(struct inode *inode, struct file *file)
