@@ -7,6 +7,8 @@
 #ifndef LIBFAULTQ_PRIVATE_H
 #define LIBFAULTQ_PRIVATE_H
 
+#include <stddef.h>
+
 #include "faultq.h"
 
 /* The shared ring. @next and @producer are ours; the pages are the kernel's. */
@@ -59,7 +61,37 @@ int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *e
 int ring_init(struct faultq *fq, const struct faultq_queue *layout);
 void ring_fini(struct faultq *fq);
 int ring_peek(struct faultq *fq, const struct faultq_record **records);
-void ring_consume(struct faultq *fq);
+
+/* What is done for every group is here; see ring.c for the rules. */
+static inline const struct faultq_record *ring_record(const struct ring *ring, uint32_t index)
+{
+	return &ring->records[index & (ring->layout.entries - 1)];
+}
+
+static inline void ring_look(struct ring *ring)
+{
+	ring->producer = __atomic_load_n(&ring->header->producer, __ATOMIC_ACQUIRE);
+}
+
+/* The next group, if it has one record only and is there; or NULL: ring_peek() knows. */
+static inline const struct faultq_record *ring_single(struct ring *ring)
+{
+	const struct faultq_record *record = ring_record(ring, ring->next);
+
+	if (ring->producer == ring->next)
+		ring_look(ring);
+	if (ring->producer == ring->next || !(record->flags & FAULTQ_RECORD_LAST))
+		return NULL;
+	return record;
+}
+
+static inline void ring_consume(struct faultq *fq)
+{
+	struct ring *ring = &fq->ring;
+
+	ring->next += fq->peeked;
+	__atomic_store_n(&ring->consumer->consumer, ring->next, __ATOMIC_RELEASE);
+}
 
 int reader_init(struct faultq *fq);
 void reader_fini(struct faultq *fq);

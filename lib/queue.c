@@ -49,12 +49,20 @@ int faultq_takeover(struct faultq *fq, int eventfd)
 
 int faultq_peek(struct faultq *fq, const struct faultq_record **records)
 {
+	const struct faultq_record *single;
 	int ret = -ENXIO;
 
-	if (fq->mode == MODE_RING)
+	if (fq->mode == MODE_RING) {
+		single = ring_single(&fq->ring);
+		if (single) {
+			*records = single;
+			fq->peeked = 1;
+			return 1;
+		}
 		ret = ring_peek(fq, records);
-	else if (fq->mode == MODE_READ)
+	} else if (fq->mode == MODE_READ) {
 		ret = reader_peek(fq, records);
+	}
 	fq->peeked = ret > 0 ? ret : 0;
 	return ret;
 }

@@ -68,23 +68,13 @@ fail:
 	return -error;
 }
 
-static const struct faultq_record *record_at(const struct ring *ring, uint32_t index)
-{
-	return &ring->records[index & (ring->layout.entries - 1)];
-}
-
-static void look(struct ring *ring)
-{
-	ring->producer = __atomic_load_n(&ring->header->producer, __ATOMIC_ACQUIRE);
-}
-
 static uint32_t available(struct ring *ring)
 {
 	if (ring->producer == ring->next)
-		look(ring);
+		ring_look(ring);
 	if (ring->producer == ring->next) {
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		look(ring);
+		ring_look(ring);
 	}
 	return ring->producer - ring->next;
 }
@@ -100,7 +90,7 @@ static uint32_t length_of_next(const struct ring *ring, uint32_t count)
 	uint32_t n;
 
 	for (n = 1; n < count; n++) {
-		const struct faultq_record *record = record_at(ring, ring->next + n - 1);
+		const struct faultq_record *record = ring_record(ring, ring->next + n - 1);
 
 		if (record->type != FAULTQ_PAGE_REQUEST || record->flags & FAULTQ_RECORD_LAST)
 			break;
@@ -120,8 +110,7 @@ static const struct faultq_record *join(struct ring *ring, uint32_t count)
 	return ring->joined;
 }
 
-/* The next group has several records, or nobody knows yet whether there is one. */
-static int peek_group(struct faultq *fq, const struct faultq_record **records)
+int ring_peek(struct faultq *fq, const struct faultq_record **records)
 {
 	struct ring *ring = &fq->ring;
 	uint32_t count = available(ring);
@@ -133,25 +122,4 @@ static int peek_group(struct faultq *fq, const struct faultq_record **records)
 		return -EPROTO;
 	*records = join(ring, count);
 	return count;
-}
-
-int ring_peek(struct faultq *fq, const struct faultq_record **records)
-{
-	struct ring *ring = &fq->ring;
-	const struct faultq_record *record = record_at(ring, ring->next);
-
-	if (ring->producer == ring->next)
-		look(ring);
-	if (ring->producer == ring->next || !(record->flags & FAULTQ_RECORD_LAST))
-		return peek_group(fq, records);
-	*records = record;
-	return 1;
-}
-
-void ring_consume(struct faultq *fq)
-{
-	struct ring *ring = &fq->ring;
-
-	ring->next += fq->peeked;
-	__atomic_store_n(&ring->consumer->consumer, ring->next, __ATOMIC_RELEASE);
 }
