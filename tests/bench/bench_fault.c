@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a page request costs: delivering it, consuming it, answering it; one at a time, many at a
- * time, with others outstanding; waking a consumer; detaching one device while another's wait.
+ * time, with others outstanding; waking a consumer; mapping with the answer; detaching one device
+ * while another's wait. And how much of that is the floor: what the same takes with a handler and
+ * a call that do nothing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -9,15 +11,21 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "floor.h"
 #include "measure.h"
+#include "memory.h"
+#include "support/cgroup.h"
 #include "support/fault.h"
 #include "support/kinds.h"
 #include "support/quota.h"
 
 #define INSTANCE	"bench"
+#define CGROUP		"bench"
 #define IOVA		0x1000000ull
+#define IOVA_MAPPED	0x40000000ull
 #define SLOTS		8192u
 #define ENTRIES		32768u
 #define ROUNDS		1000u
@@ -30,6 +38,7 @@ static struct faultq *vm;
 static int make_devices(void **state)
 {
 	(void)state;
+	floor_load();
 	shares_lift(3 * SLOTS);
 	instance_make(INSTANCE, 4 * SLOTS);
 	device_make(&first, INSTANCE, "a", "mode=stall");
@@ -43,6 +52,7 @@ static int remove_devices(void **state)
 	device_remove(&second);
 	device_remove(&first);
 	instance_remove(INSTANCE);
+	floor_unload();
 	return 0;
 }
 
@@ -95,7 +105,7 @@ static void respond(struct faultq_answer *answers, unsigned int count)
 	must(!faultq_respond(vm, answers, count, &done) && done == count);
 }
 
-static void report_floor(void)
+static void report_null(void)
 {
 	static struct series series;
 
@@ -108,10 +118,10 @@ static void report_floor(void)
 	series_report(&series, 1, "floor.getppid");
 }
 
-/* In batches of @count: each step, per fault. */
-static void report_batch(unsigned int count, unsigned int rounds)
+/* In batches of @count: each step, per fault. Returns what consuming and answering took. */
+static double report_batch(unsigned int count, unsigned int rounds)
 {
-	static struct series delivered, consumed, answered, all;
+	static struct series delivered, consumed, answered, both, all;
 	static struct faultq_answer answers[BATCH_MAX];
 
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -126,21 +136,77 @@ static void report_batch(unsigned int count, unsigned int rounds)
 		series_add(&delivered, t1 - t0);
 		series_add(&consumed, t2 - t1);
 		series_add(&answered, t3 - t2);
+		series_add(&both, t3 - t1);
 		series_add(&all, t3 - t0);
 	}
-	series_report(&delivered, count, "fault.deliver.%u", count);
-	series_report(&consumed, count, "fault.consume.%u", count);
-	series_report(&answered, count, "fault.answer.%u", count);
-	series_report(&all, count, "fault.round-trip.%u", count);
+	series_report(&delivered, count, "fault.deliver.%u.faultq", count);
+	series_report(&consumed, count, "fault.consume.%u.faultq", count);
+	series_report(&answered, count, "fault.answer.%u.faultq", count);
+	series_report(&all, count, "fault.round-trip.%u.faultq", count);
+	return series_report(&both, count, "fault.consume-answer.%u.faultq", count);
 }
 
 static void a_fault_in_batches(void **state)
 {
 	(void)state;
-	report_floor();
-	report_batch(1, ROUNDS);
-	report_batch(64, 200);
-	report_batch(1024, 20);
+	for (unsigned int count = 4; count <= BATCH_MAX; count *= 4)
+		report_batch(count, count > 16 ? 20 : ROUNDS);
+}
+
+/* What a handler that only remembers the group leaves: the mock's call, and the kernel. */
+static double report_floor(void)
+{
+	static struct series delivered, answered;
+	int fd = floor_hook(&first, true);
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t t0, t1, t2;
+
+		floor_reset(fd);
+		t0 = instructions();
+		deliver(&first, 0, 1);
+		t1 = instructions();
+		floor_answer(fd, 0);
+		t2 = instructions();
+		series_add(&delivered, t1 - t0);
+		series_add(&answered, t2 - t1);
+	}
+	floor_unhook(fd);
+	series_report(&delivered, 1, "floor.deliver");
+	return series_report(&answered, 1, "floor.answer");
+}
+
+/* What the handler takes, and the mock for the answer; the IOMMU core is neither. */
+static void report_handler(void)
+{
+	static struct series handled, driver;
+	static struct faultq_answer answer;
+	int fd = floor_hook(&first, false);
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t in_handler, in_driver;
+
+		deliver(&first, 0, 1);
+		must(consume(&answer, 1) == 1);
+		respond(&answer, 1);
+		floor_last(fd, &in_handler, &in_driver);
+		series_add(&handled, in_handler);
+		series_add(&driver, in_driver);
+	}
+	floor_unhook(fd);
+	series_report(&handled, 1, "own.deliver");
+	series_report(&driver, 1, "floor.mock.answer");
+}
+
+static void the_own_share_of_a_fault(void **state)
+{
+	double floor;
+
+	(void)state;
+	report_null();
+	floor = report_floor();
+	figure_report(report_batch(1, ROUNDS) - floor, "own.consume-answer");
+	report_handler();
 }
 
 static void shuffle(struct faultq_answer *answers, unsigned int count)
@@ -155,10 +221,11 @@ static void shuffle(struct faultq_answer *answers, unsigned int count)
 }
 
 /* Answers some of @count that wait, one by one, in random order; each is replaced by another. */
-static void report_outstanding(unsigned int count)
+static double report_outstanding(unsigned int count)
 {
 	static struct faultq_answer answers[OUTSTANDING_MAX];
 	static struct series series;
+	double median;
 
 	deliver(&first, 0, count);
 	must(consume(answers, count) == count);
@@ -172,15 +239,43 @@ static void report_outstanding(unsigned int count)
 		deliver(&first, count + i, 1);
 		must(consume(answer, 1) == 1);
 	}
-	series_report(&series, 1, "fault.answer.outstanding.%u", count);
+	median = series_report(&series, 1, "fault.answer.outstanding.%u.faultq", count);
 	respond(answers, count);
+	return median;
+}
+
+/* The same with a call that does nothing else: the share of the kernel and of the mock. */
+static double report_floor_outstanding(unsigned int count)
+{
+	static struct faultq_answer answers[OUTSTANDING_MAX];
+	static struct series series;
+	int fd = floor_hook(&first, true);
+
+	deliver(&first, 0, count);
+	for (unsigned int i = 0; i < count; i++)
+		answers[i].cookie = i;
+	shuffle(answers, count);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		struct faultq_answer *answer = &answers[i % count];
+		uint64_t begin = instructions();
+
+		floor_answer(fd, answer->cookie);
+		series_add(&series, instructions() - begin);
+		deliver(&first, count + i, 1);
+		answer->cookie = count + i;
+	}
+	for (unsigned int i = 0; i < count; i++)
+		floor_answer(fd, answers[i].cookie);
+	floor_unhook(fd);
+	return series_report(&series, 1, "floor.answer.outstanding.%u", count);
 }
 
 static void an_answer_with_others_outstanding(void **state)
 {
 	(void)state;
 	for (unsigned int count = 16; count <= OUTSTANDING_MAX; count *= 4)
-		report_outstanding(count);
+		figure_report(report_outstanding(count) - report_floor_outstanding(count),
+			      "own.answer.outstanding.%u", count);
 }
 
 /* A consumer that sleeps until it is woken, and says when. */
@@ -231,8 +326,8 @@ static void report_wakeup(const char *how, int fd)
 		series_add(&woken, sleeper.woken - begin);
 	}
 	pthread_join(thread, NULL);
-	series_report(&delivered, 1, "fault.deliver.asleep.%s", how);
-	series_report(&woken, 1, "fault.deliver.awake.%s", how);
+	series_report(&delivered, 1, "fault.deliver.asleep.%s.faultq", how);
+	series_report(&woken, 1, "fault.deliver.awake.%s.faultq", how);
 }
 
 static void a_sleeping_consumer(void **state)
@@ -264,7 +359,7 @@ static void report_detach(unsigned int count)
 		vm_detach(vm, id);
 		series_add(&series, instructions() - begin);
 	}
-	series_report(&series, 1, "fault.detach.others.%u", count);
+	series_report(&series, 1, "fault.detach.others.%u.faultq", count);
 	faultq_close(vm);
 	open_vm(NULL);
 }
@@ -277,14 +372,91 @@ static void detaching_while_others_wait(void **state)
 	report_detach(4096);
 }
 
+/* The mapping that a fault wants, and its answer: one call. The mock's page table is a tree. */
+static void report_map_answer(const char *what, char *memory, size_t size, unsigned int rounds)
+{
+	static struct series series;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct faultq_answer answer;
+		uint64_t begin;
+
+		deliver(&first, 0, 1);
+		must(consume(&answer, 1) == 1);
+		begin = instructions();
+		must(!faultq_map_answer(vm, IOVA_MAPPED, memory, size,
+					FAULTQ_MAP_READ | FAULTQ_MAP_WRITE, answer.cookie,
+					&answer.result) && !answer.result);
+		series_add(&series, instructions() - begin);
+		must(!faultq_unmap(vm, IOVA_MAPPED, size, NULL));
+	}
+	series_report(&series, 1, "map-answer.%s.faultq", what);
+}
+
+static void mapping_with_the_answer(void **state)
+{
+	char *small = bench_memory(64 * MIB, false), *huge = bench_memory(64 * MIB, true);
+
+	(void)state;
+	report_map_answer("4k", small, PAGE, ROUNDS);
+	report_map_answer("2m-small", small, 2 * MIB, 20);
+	report_map_answer("2m-huge", huge, 2 * MIB, 20);
+	report_map_answer("64m-small", small, 64 * MIB, 3);
+	report_map_answer("64m-huge", huge, 64 * MIB, 5);
+}
+
+static unsigned long charge_of_queue(uint32_t slots)
+{
+	unsigned long before = cgroup_charged(CGROUP), after;
+	struct faultq *fq;
+
+	must(!faultq_open(&fq));
+	must(!faultq_queue(fq, slots, ENTRIES, -1, 0));
+	after = cgroup_charged(CGROUP);
+	faultq_close(fq);
+	return after - before;
+}
+
+/* In a child: what it is charged goes with it. */
+static void report_charge(void)
+{
+	unsigned long one;
+
+	must(cgroup_enter(CGROUP));
+	charge_of_queue(SLOTS); /* what is charged once */
+	one = charge_of_queue(1);
+	figure_report((double)(charge_of_queue(SLOTS) - one) / (SLOTS - 1), "memory.group");
+	fflush(stdout);
+	_exit(0);
+}
+
+/* Bytes of each group that can be outstanding, beside the ring; all of it is made with the queue. */
+static void memory_of_what_is_outstanding(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	must(cgroup_make(CGROUP));
+	fflush(stdout);
+	child = fork();
+	if (!child)
+		report_charge();
+	must(waitpid(child, &status, 0) == child && !status);
+	must(cgroup_remove(CGROUP));
+}
+
 #define BENCH(name) cmocka_unit_test_setup_teardown(name, open_vm, close_vm)
 
 int main(void)
 {
 	const struct CMUnitTest benches[] = {
+		BENCH(the_own_share_of_a_fault),
 		BENCH(a_fault_in_batches),
 		BENCH(an_answer_with_others_outstanding),
 		BENCH(a_sleeping_consumer),
+		BENCH(mapping_with_the_answer),
+		BENCH(memory_of_what_is_outstanding),
 		BENCH(detaching_while_others_wait),
 	};
 

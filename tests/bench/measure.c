@@ -38,20 +38,43 @@ double series_median(struct series *series)
 	return series->values[series->count / 2];
 }
 
+static void print_figure(double value, const char *format, va_list arguments)
+{
+	printf("# bench ");
+	vprintf(format, arguments);
+	printf(" %.1f\n", value);
+}
+
+/**
+ * figure_report() - print a figure
+ * @value: of it
+ * @format: its name, without spaces
+ */
+void figure_report(double value, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_figure(value, format, arguments);
+	va_end(arguments);
+}
+
 /**
  * series_report() - print the median of a series, and empty it
  * @series: the series
  * @per: of how many things each measurement was
  * @format: name of the figure, without spaces
+ *
+ * Return: what was printed.
  */
-void series_report(struct series *series, unsigned int per, const char *format, ...)
+double series_report(struct series *series, unsigned int per, const char *format, ...)
 {
+	double value = series_median(series) / per;
 	va_list arguments;
 
-	printf("# bench ");
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	print_figure(value, format, arguments);
 	va_end(arguments);
-	printf(" %.1f\n", series_median(series) / per);
 	series->count = 0;
+	return value;
 }

@@ -37,7 +37,9 @@ static inline uint64_t instructions(void)
 
 void series_add(struct series *series, uint64_t value);
 double series_median(struct series *series);
-void series_report(struct series *series, unsigned int per, const char *format, ...)
+double series_report(struct series *series, unsigned int per, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void figure_report(double value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif
