@@ -11,12 +11,18 @@
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "compat/compat.h"
 #include "domain.h"
 #include "pin.h"
 #include "source.h"
+
+/* A table of runs is a page; an entry has a length of 32 bits. */
+#define FQ_TABLE_ENTRIES	(PAGE_SIZE / sizeof(struct scatterlist))
+#define FQ_ENTRY_PAGES		(SZ_1G >> PAGE_SHIFT)
 
 static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
 {
@@ -111,26 +117,71 @@ static bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
 	return iova >= geometry->aperture_start && last <= geometry->aperture_end;
 }
 
-/* Sets @done to the bytes that were mapped, also on error. */
+/*
+ * Put the next runs into a table, as many as it takes; @left is what is left of the run that is
+ * next. Returns how many entries they are, and their bytes.
+ */
+static unsigned int fq_gather_runs(struct scatterlist *table, struct fq_run *left,
+				   struct fq_run_iter *iter, size_t *size)
+{
+	const struct fq_run *next;
+	unsigned long pages;
+	unsigned int count;
+
+	*size = 0;
+	for (count = 0; count < FQ_TABLE_ENTRIES && left->pages; count++) {
+		pages = min(left->pages, FQ_ENTRY_PAGES);
+		sg_set_page(&table[count], pfn_to_page(left->pfn), pages << PAGE_SHIFT, 0);
+		*size += pages << PAGE_SHIFT;
+		left->pfn += pages;
+		left->pages -= pages;
+		if (left->pages)
+			continue;
+		next = fq_next_run(iter);
+		if (next)
+			*left = *next;
+	}
+	return count;
+}
+
+/*
+ * Many runs at a time: what an IOMMU driver does at the end of each call, such as flushing
+ * what an emulated IOMMU has cached, it does once for them. Sets @done to the bytes that
+ * were mapped, also on error.
+ */
 static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 			      const struct fq_pin *pin, int prot, size_t *done)
 {
-	const struct fq_run *run;
+	struct scatterlist *table = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 	struct fq_run_iter iter;
-	int ret = 0;
+	struct fq_run left;
+	ssize_t mapped = 0;
+	unsigned int count;
+	size_t size;
 
 	*done = 0;
-	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter)) {
-		size_t size = run->pages << PAGE_SHIFT;
-
-		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn), size,
-				prot | domain->prot, GFP_KERNEL_ACCOUNT);
-		if (ret)
-			break;
-		*done += size;
+	if (!table)
+		return -ENOMEM;
+	sg_init_table(table, FQ_TABLE_ENTRIES);
+	left = *fq_first_run(pin, &iter);
+	while (mapped >= 0 && left.pages) {
+		count = fq_gather_runs(table, &left, &iter, &size);
+		mapped = iommu_map_sg(domain->domain, iova + *done, table, count,
+				      prot | domain->prot, GFP_KERNEL_ACCOUNT);
+		if (mapped >= 0)
+			*done += size;
 		cond_resched();
 	}
-	return ret;
+	kfree(table);
+	return mapped < 0 ? mapped : 0;
+}
+
+/* Most ranges are one run, and need no table. */
+static int fq_domain_map_run(struct fq_domain *domain, unsigned long iova,
+			     const struct fq_run *run, int prot)
+{
+	return iommu_map(domain->domain, iova, PFN_PHYS(run->pfn), run->pages << PAGE_SHIFT,
+			 prot | domain->prot, GFP_KERNEL_ACCOUNT);
 }
 
 /**
@@ -151,6 +202,8 @@ int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long la
 
 	if (!fq_domain_fits(domain, iova, last))
 		return -EINVAL;
+	if (!pin->chunks)
+		return fq_domain_map_run(domain, iova, &pin->first, prot);
 	ret = fq_domain_map_runs(domain, iova, pin, prot, &done);
 	if (ret)
 		fq_domain_unmap(domain, iova, done);

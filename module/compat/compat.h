@@ -72,6 +72,10 @@ static inline int fq_compat_map(struct iommu_domain *domain, unsigned long iova,
 
 #define iommu_map(domain, iova, phys, size, prot, gfp) \
 	fq_compat_map(domain, iova, phys, size, prot, gfp)
+
+/* For callers that may sleep. */
+#define iommu_map_sg(domain, iova, sg, count, prot, gfp) \
+	iommu_map_sg(domain, iova, sg, count, prot)
 #endif
 
 #ifndef FQ_HAVE_EVENTFD_SIGNAL

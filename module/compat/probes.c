@@ -75,7 +75,7 @@ struct iommu_domain *probe(struct device *dev)
 #endif
 
 #ifdef PROBE_MAP_GFP
-/* 6.3: iommu_map() takes the gfp argument. */
+/* 6.3: iommu_map() and iommu_map_sg() take the gfp argument. */
 int probe(struct iommu_domain *domain)
 {
 	return iommu_map(domain, 0, 0, PAGE_SIZE, IOMMU_READ, GFP_KERNEL);
