@@ -30,7 +30,7 @@ struct fq_answering {
 
 /* Take a group away to answer it; the fault lock is held. */
 static inline void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
-			    struct fq_answering *answering)
+				   struct fq_answering *answering)
 {
 	struct fq_device *device = slot->device;
 
@@ -69,7 +69,7 @@ static inline void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot,
 
 /* Take a group away to answer it for user space; the fault lock is held. */
 static __always_inline int fq_begin_answer_of(struct fq_vm *vm, u64 cookie, u32 code, u64 now,
-			      struct fq_answering *answering)
+					      struct fq_answering *answering)
 {
 	struct fq_slot *slot;
 

@@ -135,7 +135,7 @@ static int fq_map(struct fq_vm *vm, struct faultq_map *map)
 	return ret == -EADDRNOTAVAIL ? -EEXIST : ret;
 }
 
-static int fq_map_call(struct fq_vm *vm, void __user *user)
+static noinline int fq_map_call(struct fq_vm *vm, void __user *user)
 {
 	struct faultq_map map;
 	int ret;

@@ -72,8 +72,9 @@ void fq_pending_destroy(struct fq_pending *pending)
 }
 
 /* Take a slot, and remember @count requests in it. */
-static inline struct fq_slot *fq_fill_slot(struct fq_pending *pending, struct list_head *outstanding,
-				    const struct fq_page_request *requests, unsigned int count)
+static inline struct fq_slot *
+fq_fill_slot(struct fq_pending *pending, struct list_head *outstanding,
+	     const struct fq_page_request *requests, unsigned int count)
 {
 	struct fq_slot *slot = list_first_entry(&pending->free, struct fq_slot, node);
 	unsigned int i;

@@ -75,7 +75,7 @@ static int fq_respond_check(struct fq_vm *vm, const struct faultq_respond *respo
 
 /* Which entries are longer than known; returns how many can be read that far. */
 static inline unsigned int fq_check_tails(struct faultq_answer *answers, unsigned int count,
-				   const void __user *entries, u32 entry_size)
+					  const void __user *entries, u32 entry_size)
 {
 	unsigned int i;
 
@@ -88,8 +88,9 @@ static inline unsigned int fq_check_tails(struct faultq_answer *answers, unsigne
 }
 
 /* Read entries, up to the first that cannot be read or written; returns how many. */
-static __always_inline unsigned int fq_get_answers(struct faultq_answer *answers, unsigned int count,
-				   void __user *entries, u32 entry_size)
+static __always_inline unsigned int
+fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *entries,
+	       u32 entry_size)
 {
 	struct faultq_answer __user *entry = entries;
 	unsigned int i = 0;
@@ -112,8 +113,9 @@ fault:
  * A result that cannot be written although it was probed is lost; the group was answered
  * all the same.
  */
-static __always_inline void fq_put_results(const struct faultq_answer *answers, unsigned int count,
-			   void __user *entries, u32 entry_size)
+static __always_inline void
+fq_put_results(const struct faultq_answer *answers, unsigned int count, void __user *entries,
+	       u32 entry_size)
 {
 	struct faultq_answer __user *entry = entries;
 	unsigned int i;
@@ -149,7 +151,8 @@ static noinline int fq_respond_some(struct fq_vm *vm, unsigned int count, void _
 	struct faultq_answer answers[FQ_ANSWERS];
 	int ret;
 
-	count = fq_get_answers(answers, min_t(unsigned int, count, FQ_ANSWERS), entries, entry_size);
+	count = min_t(unsigned int, count, FQ_ANSWERS);
+	count = fq_get_answers(answers, count, entries, entry_size);
 	if (!count)
 		return -EFAULT;
 	ret = fq_vm_answer_some(vm, answers, count);

@@ -430,7 +430,7 @@ static void report_charge(void)
 	_exit(0);
 }
 
-/* Bytes of each group that can be outstanding, beside the ring; all of it is made with the queue. */
+/* Bytes of each group that can be outstanding, beside the ring; all is made with the queue. */
 static void memory_of_what_is_outstanding(void **state)
 {
 	int status;

@@ -36,7 +36,8 @@ static void report_size(const struct mapper *mapper, const char *what, char *mem
 static void report_among_others(const struct mapper *mapper, char *memory)
 {
 	for (unsigned long i = 0; i < OTHERS; i++)
-		mapper->map(mapper->context, IOVA_OTHERS + 2 * i * PAGE, memory + (i + 1) * PAGE, PAGE);
+		mapper->map(mapper->context, IOVA_OTHERS + 2 * i * PAGE,
+			    memory + (i + 1) * PAGE, PAGE);
 	report_size(mapper, "4k-among-4096", memory, PAGE, 200);
 	for (unsigned long i = 0; i < OTHERS; i++)
 		mapper->unmap(mapper->context, IOVA_OTHERS + 2 * i * PAGE, PAGE);
