@@ -9,7 +9,7 @@
 #   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
 #   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
-#   make bench               what a fault and a mapping cost, in instructions, here and in VFIO's type1
+#   make bench               what a fault and a mapping cost, in instructions, beside VFIO type1 and iommufd
 #   make bench-check         the same, compared with the figures that are kept
 #   make vfio-clients        Debian's dpdk-testpmd and QEMU on the VFIO backend, in guests
 

@@ -209,8 +209,10 @@ static void the_own_share_of_a_fault(void **state)
 	report_handler();
 }
 
+/* Always the same order, so that what depends on it is the same for all that are compared. */
 static void shuffle(struct faultq_answer *answers, unsigned int count)
 {
+	srand(count);
 	for (unsigned int i = count - 1; i > 0; i--) {
 		unsigned int other = rand() % (i + 1);
 		struct faultq_answer swapped = answers[i];

@@ -195,8 +195,10 @@ static void a_fault_in_batches(void **state)
 		report_batch(count, count > 16 ? 20 : ROUNDS);
 }
 
+/* Always the same order, so that what depends on it is the same for all that are compared. */
 static void shuffle(struct iommu_hwpt_page_response *answers, unsigned int count)
 {
+	srand(count);
 	for (unsigned int i = count - 1; i > 0; i--) {
 		unsigned int other = rand() % (i + 1);
 		struct iommu_hwpt_page_response swapped = answers[i];
