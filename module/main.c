@@ -120,6 +120,14 @@ static bool fq_map_flags_valid(u32 flags)
 	return flags & FQ_MAP_PROT && (flags & FAULTQ_MAP_MMIO || !(flags & FQ_MAP_OF_MMIO));
 }
 
+/* A queue that was stopped meanwhile has nothing outstanding. */
+static int fq_map_answer(struct fq_vm *vm, u64 cookie)
+{
+	int ret = fq_vm_answer(vm, cookie, FAULTQ_SUCCESS);
+
+	return ret == -EIO ? -ESTALE : ret;
+}
+
 static int fq_map(struct fq_vm *vm, struct faultq_map *map)
 {
 	bool answer = map->flags & FAULTQ_MAP_ANSWER;
@@ -131,7 +139,7 @@ static int fq_map(struct fq_vm *vm, struct faultq_map *map)
 		return -ENXIO;
 	ret = fq_ioas_map(&vm->ioas, map);
 	if (!ret)
-		map->answer_result = answer ? fq_vm_answer(vm, map->cookie, FAULTQ_SUCCESS) : 0;
+		map->answer_result = answer ? fq_map_answer(vm, map->cookie) : 0;
 	return ret == -EADDRNOTAVAIL ? -EEXIST : ret;
 }
 

@@ -153,8 +153,9 @@ static noinline int fq_respond_some(struct fq_vm *vm, unsigned int count, void _
 
 	count = min_t(unsigned int, count, FQ_ANSWERS);
 	count = fq_get_answers(answers, count, entries, entry_size);
+	/* where user memory ends, the first may be there all the same */
 	if (!count)
-		return -EFAULT;
+		return fq_respond_one(vm, entries, entry_size);
 	ret = fq_vm_answer_some(vm, answers, count);
 	if (ret)
 		return ret;

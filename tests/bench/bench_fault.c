@@ -150,7 +150,7 @@ static void a_fault_in_batches(void **state)
 {
 	(void)state;
 	for (unsigned int count = 4; count <= BATCH_MAX; count *= 4)
-		report_batch(count, count > 16 ? 20 : ROUNDS);
+		report_batch(count, count > 16 ? 50 : ROUNDS);
 }
 
 /* What a handler that only remembers the group leaves: the mock's call, and the kernel. */

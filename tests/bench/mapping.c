@@ -71,8 +71,8 @@ void mapping_report(const struct mapper *mapper)
 	char *small = small_pages(), *huge = huge_pages();
 
 	report_size(mapper, "4k", small, PAGE, 500);
-	report_size(mapper, "2m-small", small, 2 * MIB, 20);
-	report_size(mapper, "2m-huge", huge, 2 * MIB, 20);
+	report_size(mapper, "2m-small", small, 2 * MIB, 50);
+	report_size(mapper, "2m-huge", huge, 2 * MIB, 50);
 	report_size(mapper, "64m-small", small, 64 * MIB, 5);
 	report_size(mapper, "64m-huge", huge, 64 * MIB, 5);
 	report_among_others(mapper, small);

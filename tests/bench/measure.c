@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "measure.h"
 #include "support/fault.h"
@@ -38,11 +39,22 @@ double series_median(struct series *series)
 	return series->values[series->count / 2];
 }
 
+/*
+ * What the kernel has put off, the output among it, would be counted by the next series: let it be
+ * done first. The guest's clock jumps over idle time.
+ */
+static void settle(void)
+{
+	fflush(stdout);
+	usleep(200000);
+}
+
 static void print_figure(double value, const char *format, va_list arguments)
 {
 	printf("# bench ");
 	vprintf(format, arguments);
 	printf(" %.1f\n", value);
+	settle();
 }
 
 /**

@@ -231,6 +231,38 @@ static void a_huge_count_ends_where_the_memory_does(void **state)
 	assert_outstanding(rig, 0);
 }
 
+/* The last page that a process can have; where that is depends on the machine. */
+static void *last_page(void)
+{
+	static const unsigned int bits[] = { 57, 56, 52, 48, 47 };
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(bits); i++) {
+		unsigned long address = (1ul << bits[i / 2]) - (1 + i % 2) * PAGE;
+		void *page = mmap((void *)address, PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		if (page == (void *)address)
+			return page;
+	}
+	skip_because("the last page that a process can have is in use");
+}
+
+static void a_count_that_user_memory_has_no_room_for_ends_where_it_does(void **state)
+{
+	struct rig *rig = *state;
+	char *page = last_page();
+	struct faultq_answer *answers = (void *)(page + PAGE - 2 * sizeof(*answers));
+	struct faultq_respond call = respond_to(answers, 8);
+
+	ask(rig, answers, 2);
+	assert_int_equal(respond(rig, &call), 0);
+	assert_int_equal(call.done, 2);
+	assert_int_equal(answers[0].result, 0);
+	assert_int_equal(answers[1].result, 0);
+	assert_outstanding(rig, 0);
+	munmap(page, PAGE);
+}
+
 static void all_slots_are_answered_in_one_call_in_any_order(void **state)
 {
 	struct rig *rig = *state;
@@ -335,6 +367,7 @@ int main(void)
 		RIG_TEST(a_later_result_that_cannot_be_written_ends_the_call),
 		RIG_TEST(an_argument_that_cannot_be_written_answers_nothing),
 		RIG_TEST(a_huge_count_ends_where_the_memory_does),
+		RIG_TEST(a_count_that_user_memory_has_no_room_for_ends_where_it_does),
 		RIG_TEST(all_slots_are_answered_in_one_call_in_any_order),
 		RIG_TEST(a_signal_before_the_first_entry_gives_eintr),
 		RIG_TEST(a_signal_after_the_first_entry_ends_the_call_early),

@@ -192,7 +192,7 @@ static void a_fault_in_batches(void **state)
 {
 	(void)state;
 	for (unsigned int count = 1; count <= BATCH_MAX; count *= 4)
-		report_batch(count, count > 16 ? 20 : ROUNDS);
+		report_batch(count, count > 16 ? 50 : ROUNDS);
 }
 
 /* Always the same order, so that what depends on it is the same for all that are compared. */
