@@ -94,7 +94,7 @@ static int write_dma(uint64_t iova)
 static void the_pager_serves_a_device_of_vfio(void **state)
 {
 	const char *arguments[8] = {
-		"faultq", "pager", "--vfio", edu.address, "--count=2", "--ready-fd=1", NULL,
+		"faultq", "pager", "--vfio", edu.address, "--count=3", "--ready-fd=1", NULL,
 	};
 	FILE *output;
 	pid_t child;
@@ -105,6 +105,8 @@ static void the_pager_serves_a_device_of_vfio(void **state)
 	expect_line(output, "ready");
 	assert_int_equal(write_dma(IOVA), MOCK_IOMMU_DMA_DONE);
 	assert_int_equal(write_dma(IOVA + PAGE), MOCK_IOMMU_DMA_DONE);
+	/* the last one that it answers: it may be gone before the DMA goes on */
+	write_dma(IOVA + 2 * PAGE);
 	expect_success(child, output);
 }
 
