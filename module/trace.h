@@ -52,7 +52,6 @@
  * @device: who asks
  * @key: the group
  * @requests: its page requests
- * @count: how many
  */
 TRACE_EVENT(faultq_report,
 	TP_PROTO(const struct fq_device *device, const struct fq_group_key *key,
