@@ -144,7 +144,10 @@ static int fq_respond_one(struct fq_vm *vm, void __user *entry, u32 entry_size)
 	return 1;
 }
 
-/* Up to %FQ_ANSWERS entries. Kernels that zero what is on the stack do so once for them all. */
+/*
+ * Up to %FQ_ANSWERS entries; 0: not even the first can be read with the others. Kernels that
+ * zero what is on the stack do so once for them all.
+ */
 static noinline int fq_respond_some(struct fq_vm *vm, unsigned int count, void __user *entries,
 				    u32 entry_size)
 {
@@ -153,9 +156,8 @@ static noinline int fq_respond_some(struct fq_vm *vm, unsigned int count, void _
 
 	count = min_t(unsigned int, count, FQ_ANSWERS);
 	count = fq_get_answers(answers, count, entries, entry_size);
-	/* where user memory ends, the first may be there all the same */
 	if (!count)
-		return fq_respond_one(vm, entries, entry_size);
+		return 0;
 	ret = fq_vm_answer_some(vm, answers, count);
 	if (ret)
 		return ret;
@@ -167,11 +169,14 @@ static noinline int fq_respond_some(struct fq_vm *vm, unsigned int count, void _
 static int fq_respond_next(struct fq_vm *vm, unsigned int left, void __user *entries,
 			   u32 entry_size)
 {
+	int ret = 0;
+
 	if (signal_pending(current))
 		return -EINTR;
-	if (left == 1)
-		return fq_respond_one(vm, entries, entry_size);
-	return fq_respond_some(vm, left, entries, entry_size);
+	if (left > 1)
+		ret = fq_respond_some(vm, left, entries, entry_size);
+	/* where user memory ends, the first may be there all the same */
+	return ret ?: fq_respond_one(vm, entries, entry_size);
 }
 
 /* All entries, or those before an error; returns an error only when it is the first's. */
