@@ -209,19 +209,6 @@ static void the_own_share_of_a_fault(void **state)
 	report_handler();
 }
 
-/* Always the same order, so that what depends on it is the same for all that are compared. */
-static void shuffle(struct faultq_answer *answers, unsigned int count)
-{
-	srand(count);
-	for (unsigned int i = count - 1; i > 0; i--) {
-		unsigned int other = rand() % (i + 1);
-		struct faultq_answer swapped = answers[i];
-
-		answers[i] = answers[other];
-		answers[other] = swapped;
-	}
-}
-
 /* Answers some of @count that wait, one by one, in random order; each is replaced by another. */
 static double report_outstanding(unsigned int count)
 {
@@ -231,7 +218,7 @@ static double report_outstanding(unsigned int count)
 
 	deliver(&first, 0, count);
 	must(consume(answers, count) == count);
-	shuffle(answers, count);
+	shuffle(answers, count, sizeof(*answers));
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		struct faultq_answer *answer = &answers[i % count];
 		uint64_t begin = instructions();
@@ -256,7 +243,7 @@ static double report_floor_outstanding(unsigned int count)
 	deliver(&first, 0, count);
 	for (unsigned int i = 0; i < count; i++)
 		answers[i].cookie = i;
-	shuffle(answers, count);
+	shuffle(answers, count, sizeof(*answers));
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		struct faultq_answer *answer = &answers[i % count];
 		uint64_t begin = instructions();

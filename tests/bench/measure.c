@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "measure.h"
@@ -26,6 +27,27 @@ static int compare(const void *left, const void *right)
 	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 
 	return a < b ? -1 : a > b;
+}
+
+/**
+ * shuffle() - put things into an order that is random, but always the same for their number
+ * @items: the things
+ * @count: how many
+ * @size: of each, at most 64 bytes
+ */
+void shuffle(void *items, size_t count, size_t size)
+{
+	char *bytes = items, swapped[64];
+
+	must(size <= sizeof(swapped));
+	srand(count);
+	for (size_t i = count - 1; i > 0; i--) {
+		size_t other = rand() % (i + 1);
+
+		memcpy(swapped, bytes + i * size, size);
+		memcpy(bytes + i * size, bytes + other * size, size);
+		memcpy(bytes + other * size, swapped, size);
+	}
 }
 
 /**

@@ -10,6 +10,7 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SERIES_ROOM 4096
@@ -34,6 +35,8 @@ static inline uint64_t instructions(void)
 	asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high) :: "memory");
 	return (uint64_t)high << 32 | low;
 }
+
+void shuffle(void *items, size_t count, size_t size);
 
 void series_add(struct series *series, uint64_t value);
 double series_median(struct series *series);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "support/fault.h"
 
@@ -19,13 +20,7 @@ static void touch_in_random_order(char *memory, size_t size)
 	must(order);
 	for (size_t i = 0; i < pages; i++)
 		order[i] = i;
-	for (size_t i = pages - 1; i > 0; i--) {
-		size_t other = rand() % (i + 1);
-		uint32_t swapped = order[i];
-
-		order[i] = order[other];
-		order[other] = swapped;
-	}
+	shuffle(order, pages, sizeof(*order));
 	for (size_t i = 0; i < pages; i++)
 		memory[order[i] * PAGE] = 1;
 	free(order);

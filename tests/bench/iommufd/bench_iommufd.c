@@ -195,19 +195,6 @@ static void a_fault_in_batches(void **state)
 		report_batch(count, count > 16 ? 50 : ROUNDS);
 }
 
-/* Always the same order, so that what depends on it is the same for all that are compared. */
-static void shuffle(struct iommu_hwpt_page_response *answers, unsigned int count)
-{
-	srand(count);
-	for (unsigned int i = count - 1; i > 0; i--) {
-		unsigned int other = rand() % (i + 1);
-		struct iommu_hwpt_page_response swapped = answers[i];
-
-		answers[i] = answers[other];
-		answers[other] = swapped;
-	}
-}
-
 static void report_outstanding(unsigned int count)
 {
 	static struct iommu_hwpt_page_response answers[OUTSTANDING_MAX];
@@ -215,7 +202,7 @@ static void report_outstanding(unsigned int count)
 
 	deliver(&first, 0, count);
 	consume(answers, count);
-	shuffle(answers, count);
+	shuffle(answers, count, sizeof(*answers));
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		struct iommu_hwpt_page_response *answer = &answers[i % count];
 		uint64_t begin = instructions();
