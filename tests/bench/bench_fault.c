@@ -389,7 +389,7 @@ static void mapping_with_the_answer(void **state)
 	(void)state;
 	report_map_answer("4k", small, PAGE, ROUNDS);
 	report_map_answer("2m-small", small, 2 * MIB, 20);
-	report_map_answer("2m-huge", huge, 2 * MIB, 20);
+	report_map_answer("2m-huge", huge, 2 * MIB, 200);
 	report_map_answer("64m-small", small, 64 * MIB, 3);
 	report_map_answer("64m-huge", huge, 64 * MIB, 5);
 }
