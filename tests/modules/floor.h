@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * /dev/floor: the least that anything can cost that takes page requests from the kernel and gives
  * answers, for benchmarks. See floor.c.
