@@ -151,6 +151,18 @@ static void what_is_mapped_faults_no_more(void **state)
 	} while (record.address < marker);
 }
 
+/* The driver's thread may still tell of faults when the DMA that made them has ended. */
+static uint64_t settled_lost(struct faultq_stats *stats)
+{
+	uint64_t lost;
+
+	do {
+		lost = faultq_header(vm)->lost;
+		assert_int_equal(faultq_stats(vm, 0, stats), 0);
+	} while (faultq_header(vm)->lost != lost);
+	return lost;
+}
+
 /* Nobody reads: the guest's DMA cannot hold up anything, and the counters are exact. */
 static void a_flood_is_counted(void **state)
 {
@@ -166,7 +178,7 @@ static void a_flood_is_counted(void **state)
 		told_or_lost = stats.unrecoverable + stats.lost;
 	}
 	assert_true(told_or_lost > 0);
-	assert_int_equal(faultq_header(vm)->lost, stats.lost);
+	assert_int_equal(settled_lost(&stats), stats.lost);
 }
 
 int main(void)
