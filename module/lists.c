@@ -325,9 +325,7 @@ static void fq_describe_group(const struct fq_slot *slot, struct faultq_record *
 	for (i = 0; i < slot->key.count; i++) {
 		struct fq_page_request request = fq_pending_request(slot, i);
 
-		fq_fill_request(&records[i], slot->device, &slot->key, &request);
-		records[i].cookie = slot->cookie;
-		records[i].timestamp = slot->time;
+		fq_fill_request(&records[i], slot, &request);
 	}
 	records[i - 1].flags |= FAULTQ_RECORD_LAST;
 }

@@ -11,6 +11,7 @@
 #include <linux/ktime.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "compat/compat.h"
 #include "device.h"
@@ -64,22 +65,29 @@ static bool fq_vm_has_room(struct fq_vm *vm, enum fq_ring_kind kind)
 	return vm->ring && fq_vm_sync(vm) && fq_ring_has_room(vm->ring, kind, 1);
 }
 
-/* The next record, with what all kinds of records have in common. */
-static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kind, u64 time)
+/* The first record after faults were lost tells so. */
+static inline void fq_stage_loss(struct fq_vm *vm, struct faultq_record *record)
+{
+	if (likely(!vm->lost_before))
+		return;
+	record->flags |= FAULTQ_RECORD_AFTER_LOSS;
+	vm->lost_before = false;
+}
+
+/* The next record, with what events and unrecoverable faults have in common. */
+static struct faultq_record *fq_vm_stage(struct fq_vm *vm, enum fq_ring_kind kind)
 {
 	struct faultq_record *record = fq_ring_stage(vm->ring, kind);
 
-	record->timestamp = time;
-	if (vm->lost_before) {
-		record->flags = FAULTQ_RECORD_AFTER_LOSS;
-		vm->lost_before = false;
-	}
+	memset(record, 0, sizeof(*record));
+	record->timestamp = ktime_get_ns();
+	fq_stage_loss(vm, record);
 	return record;
 }
 
 static struct faultq_record *fq_stage_event(struct fq_vm *vm, enum faultq_type type, u32 device)
 {
-	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT, ktime_get_ns());
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
 
 	record->type = type;
 	record->flags |= FAULTQ_RECORD_DEVICE;
@@ -141,7 +149,7 @@ static void fq_stage_extent(struct faultq_record *record, const struct fq_extent
 /* Tell the next thing of an extent. */
 static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
 {
-	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT, ktime_get_ns());
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
 
 	fq_stage_extent(record, extent);
 	if (extent->tell & FQ_TELL_REVOKED) {
@@ -341,39 +349,51 @@ static enum fq_outcome fq_refuse(struct fq_device *device, enum fq_outcome outco
 }
 
 /**
- * fq_fill_request() - write what a record says of a page request
- * @record: zero, but for @flags
- * @device: who asks
- * @key: of its group
+ * fq_fill_request() - write the record of a page request
+ * @record: is written as a whole
+ * @slot: stands for its group
  * @request: the request
+ *
+ * The records of a group have one time, by which its deadline is reckoned.
  */
-void fq_fill_request(struct faultq_record *record, const struct fq_device *device,
-		     const struct fq_group_key *key, const struct fq_page_request *request)
+void fq_fill_request(struct faultq_record *record, const struct fq_slot *slot,
+		     const struct fq_page_request *request)
 {
+	const struct fq_group_key *key = &slot->key;
+
 	record->type = FAULTQ_PAGE_REQUEST;
 	record->perm = request->perm;
-	record->flags |= FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
+	record->flags = FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
 	if (key->has_pasid)
 		record->flags |= FAULTQ_RECORD_PASID;
-	record->device = device->id;
+	record->device = slot->device->id;
 	record->pasid = key->pasid;
 	record->group = key->group;
 	record->address = request->address;
+	record->cookie = slot->cookie;
+	record->timestamp = slot->time;
+	memset_after(record, 0, timestamp);
 }
 
-/* The records of a group have one time, by which its deadline is reckoned. */
-static void fq_stage_group(struct fq_device *device, const struct fq_slot *slot,
+static inline struct faultq_record *
+fq_stage_request(struct fq_vm *vm, const struct fq_slot *slot,
+		 const struct fq_page_request *request)
+{
+	struct faultq_record *record = fq_ring_stage(vm->ring, FQ_RING_REQUEST);
+
+	fq_fill_request(record, slot, request);
+	fq_stage_loss(vm, record);
+	return record;
+}
+
+static void fq_stage_group(struct fq_vm *vm, const struct fq_slot *slot,
 			   const struct fq_page_request *requests)
 {
-	struct faultq_record *record = NULL;
-	unsigned int i;
+	unsigned int i, last = slot->key.count - 1;
 
-	for (i = 0; i < slot->key.count; i++) {
-		record = fq_vm_stage(device->vm, FQ_RING_REQUEST, slot->time);
-		record->cookie = slot->cookie;
-		fq_fill_request(record, device, &slot->key, &requests[i]);
-	}
-	record->flags |= FAULTQ_RECORD_LAST;
+	for (i = 0; i < last; i++)
+		fq_stage_request(vm, slot, &requests[i]);
+	fq_stage_request(vm, slot, &requests[last])->flags |= FAULTQ_RECORD_LAST;
 }
 
 /* Make an admitted group outstanding and publish it; returns whether to wake. */
@@ -388,7 +408,7 @@ static bool fq_queue_group(struct fq_device *device, const struct fq_group_key *
 	device->nr_outstanding++;
 	fq_count(vm, device, FQ_COUNT_GROUPS, 1);
 	fq_rearm_over(vm);
-	fq_stage_group(device, slot, requests);
+	fq_stage_group(vm, slot, requests);
 	if (vm->deadlines.deadline)
 		fq_timer_arm(vm);
 	trace_faultq_queue(device, slot);
@@ -461,7 +481,7 @@ static bool fq_queue_fault(struct fq_vm *vm, struct fq_device *device,
 		return false;
 	}
 	fq_count(vm, device, FQ_COUNT_UNRECOVERABLE, 1);
-	record = fq_vm_stage(vm, FQ_RING_FAULT, ktime_get_ns());
+	record = fq_vm_stage(vm, FQ_RING_FAULT);
 	record->type = FAULTQ_UNRECOVERABLE;
 	record->perm = fault->perm;
 	record->flags |= fault->flags;

@@ -6,7 +6,6 @@
 #define FQ_RING_H
 
 #include <linux/mm_types.h>
-#include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
@@ -122,17 +121,15 @@ static inline bool fq_ring_has_room(const struct fq_ring *ring, enum fq_ring_kin
  * @ring: there is room
  * @kind: of which kind
  *
- * Return: the record, zeroed.
+ * Return: the record, to be written as a whole.
  */
 static inline struct faultq_record *fq_ring_stage(struct fq_ring *ring, enum fq_ring_kind kind)
 {
 	u32 index = ring->staged++;
-	struct faultq_record *record = &ring->records[index & (ring->entries - 1)];
 
 	*fq_totals_at(ring, index) = ring->staged_total;
 	ring->staged_total.nr[kind]++;
-	memset(record, 0, sizeof(*record));
-	return record;
+	return &ring->records[index & (ring->entries - 1)];
 }
 
 /**
