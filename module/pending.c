@@ -71,46 +71,22 @@ void fq_pending_destroy(struct fq_pending *pending)
 	pending->slots = NULL;
 }
 
-/* Take a slot, and remember @count requests in it. */
-static inline struct fq_slot *
-fq_fill_slot(struct fq_pending *pending, struct list_head *outstanding,
-	     const struct fq_page_request *requests, unsigned int count)
-{
-	struct fq_slot *slot = list_first_entry(&pending->free, struct fq_slot, node);
-	unsigned int i;
-
-	list_move_tail(&slot->node, outstanding);
-	pending->used++;
-	for (i = 0; i < count && i < FAULTQ_SLOT_REQUESTS; i++)
-		slot->requests[i] = requests[i].address | requests[i].perm;
-	return slot;
-}
-
 /**
- * fq_pending_take() - take slots for a group
+ * fq_pending_take_more() - take the further slots of a group that is longer than one
  * @pending: the slots; there is room
- * @device: whose group it is
- * @outstanding: the device's list of outstanding groups
- * @key: of the group
- * @requests: its page requests, page-aligned
- *
- * Return: the slot that stands for the group.
+ * @outstanding: the device's list of outstanding groups, whose last is the group's first slot
+ * @requests: page requests of the group that have no slot yet, page-aligned
+ * @count: how many
  */
-struct fq_slot *fq_pending_take(struct fq_pending *pending, struct fq_device *device,
-				struct list_head *outstanding, const struct fq_group_key *key,
-				const struct fq_page_request *requests)
+void fq_pending_take_more(struct fq_pending *pending, struct list_head *outstanding,
+			  const struct fq_page_request *requests, unsigned int count)
 {
-	struct fq_slot *slot = fq_fill_slot(pending, outstanding, requests, key->count);
-	unsigned int done;
+	unsigned int some;
 
-	slot->device = device;
-	slot->key = *key;
-	slot->cookie += 1ULL << FQ_INDEX_BITS;
-	list_add_tail(&slot->age, &pending->waiting);
-	pending->outstanding++;
-	for (done = FAULTQ_SLOT_REQUESTS; done < key->count; done += FAULTQ_SLOT_REQUESTS)
-		fq_fill_slot(pending, outstanding, requests + done, key->count - done);
-	return slot;
+	for (; count; count -= some, requests += some) {
+		some = min_t(unsigned int, count, FAULTQ_SLOT_REQUESTS);
+		fq_slot_take(pending, outstanding, requests, some);
+	}
 }
 
 /**
@@ -133,8 +109,13 @@ struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned i
 	};
 }
 
-/* Move the slots of a group behind @list. */
-static void fq_move_group(struct fq_slot *slot, unsigned int slots, struct list_head *list)
+/**
+ * fq_move_slots() - move the slots of a group behind a list
+ * @slot: the first
+ * @slots: how many
+ * @list: the list
+ */
+void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *list)
 {
 	struct fq_slot *next;
 
@@ -151,21 +132,5 @@ static void fq_move_group(struct fq_slot *slot, unsigned int slots, struct list_
  */
 void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding)
 {
-	fq_move_group(slot, fq_slots_for(slot->key.count), outstanding);
-}
-
-/**
- * fq_pending_put() - free the slots of a group: it is not outstanding any more
- * @pending: the slots
- * @slot: stands for the group
- */
-void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot)
-{
-	unsigned int slots = fq_slots_for(slot->key.count);
-
-	slot->device = NULL;
-	list_del(&slot->age);
-	pending->used -= slots;
-	pending->outstanding--;
-	fq_move_group(slot, slots, &pending->free);
+	fq_move_slots(slot, fq_slots_for(slot->key.count), outstanding);
 }

@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/nospec.h>
 #include <linux/types.h>
 
@@ -62,12 +63,11 @@ void fq_pending_init(struct fq_pending *pending);
 int fq_pending_create(struct fq_pending *pending, u32 count);
 void fq_pending_destroy(struct fq_pending *pending);
 
-struct fq_slot *fq_pending_take(struct fq_pending *pending, struct fq_device *device,
-				struct list_head *outstanding, const struct fq_group_key *key,
-				const struct fq_page_request *requests);
+void fq_pending_take_more(struct fq_pending *pending, struct list_head *outstanding,
+			  const struct fq_page_request *requests, unsigned int count);
 struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned int index);
 void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding);
-void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot);
+void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *list);
 
 /**
  * fq_slots_for() - how many slots a group takes
@@ -90,6 +90,68 @@ static inline unsigned int fq_slots_for(unsigned int requests)
 static inline bool fq_pending_has_room(const struct fq_pending *pending, unsigned int requests)
 {
 	return pending->count - pending->used >= fq_slots_for(requests);
+}
+
+/* Take a slot, and remember in it up to %FAULTQ_SLOT_REQUESTS requests. */
+static inline struct fq_slot *
+fq_slot_take(struct fq_pending *pending, struct list_head *outstanding,
+	     const struct fq_page_request *requests, unsigned int count)
+{
+	struct fq_slot *slot = list_first_entry(&pending->free, struct fq_slot, node);
+	unsigned int i;
+
+	list_move_tail(&slot->node, outstanding);
+	pending->used++;
+	for (i = 0; i < count; i++)
+		slot->requests[i] = requests[i].address | requests[i].perm;
+	return slot;
+}
+
+/**
+ * fq_pending_take() - take slots for a group
+ * @pending: the slots; there is room
+ * @device: whose group it is
+ * @outstanding: the device's list of outstanding groups
+ * @key: of the group
+ * @requests: its page requests, page-aligned
+ *
+ * Return: the slot that stands for the group.
+ */
+static inline struct fq_slot *
+fq_pending_take(struct fq_pending *pending, struct fq_device *device,
+		struct list_head *outstanding, const struct fq_group_key *key,
+		const struct fq_page_request *requests)
+{
+	unsigned int first = min_t(unsigned int, key->count, FAULTQ_SLOT_REQUESTS);
+	struct fq_slot *slot = fq_slot_take(pending, outstanding, requests, first);
+
+	slot->device = device;
+	slot->key = *key;
+	slot->cookie += 1ULL << FQ_INDEX_BITS;
+	list_add_tail(&slot->age, &pending->waiting);
+	pending->outstanding++;
+	if (unlikely(key->count > first))
+		fq_pending_take_more(pending, outstanding, requests + first, key->count - first);
+	return slot;
+}
+
+/**
+ * fq_pending_put() - free the slots of a group: it is not outstanding any more
+ * @pending: the slots
+ * @slot: stands for the group
+ */
+static inline void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot)
+{
+	unsigned int slots = fq_slots_for(slot->key.count);
+
+	slot->device = NULL;
+	list_del(&slot->age);
+	pending->used -= slots;
+	pending->outstanding--;
+	if (likely(slots == 1))
+		list_move_tail(&slot->node, &pending->free);
+	else
+		fq_move_slots(slot, slots, &pending->free);
 }
 
 /**
