@@ -41,24 +41,6 @@ struct fq_share {
 	atomic_t pool_used;
 };
 
-/**
- * struct fq_member - a VM's part of a share
- * @node: in the VM's members
- * @share: the share
- * @users: devices that raise page requests
- * @guarantee: as it was when the VM joined
- * @pool: the same
- * @held: places taken
- */
-struct fq_member {
-	struct list_head node;
-	struct fq_share *share;
-	unsigned int users;
-	int guarantee;
-	int pool;
-	atomic_t held;
-};
-
 static DEFINE_MUTEX(fq_shares_lock);
 static LIST_HEAD(fq_shares);
 static unsigned int fq_nr_shares;
@@ -216,12 +198,12 @@ static bool fq_pool_take(struct fq_member *member, int held)
 }
 
 /**
- * fq_share_take() - take a place for a page request group
+ * fq_share_take_any() - take a place of the guarantee or of the pool
  * @member: of the VM; its fault lock is held
  *
  * Return: whether there was one.
  */
-bool fq_share_take(struct fq_member *member)
+bool fq_share_take_any(struct fq_member *member)
 {
 	int held = atomic_read(&member->held);
 	bool pooled;
@@ -239,13 +221,12 @@ bool fq_share_take(struct fq_member *member)
 }
 
 /**
- * fq_share_put() - give a place back: its group was answered
+ * fq_share_put_pooled() - give a place back to the pool
  * @member: of the VM
  */
-void fq_share_put(struct fq_member *member)
+void fq_share_put_pooled(struct fq_member *member)
 {
-	if (atomic_fetch_dec(&member->held) > member->guarantee)
-		atomic_dec(&member->share->pool_used);
+	atomic_dec(&member->share->pool_used);
 }
 
 /**
