@@ -16,13 +16,13 @@
 #include "support/tap.h"
 
 #define PAGE	4096
-#define IOVA	0x100000	/* within edu's 28 bits */
 #define LENGTH	64		/* bytes of a DMA; a fault for each of its bursts */
 
 static struct pci edu;
 static struct faultq *vm;
 static struct faultq_attach told;
 static uint8_t *memory;
+static uint64_t iova = 0x100000;	/* another in each test; within edu's 28 bits */
 
 static int find_edu(void **state)
 {
@@ -33,6 +33,7 @@ static int find_edu(void **state)
 static int open_edu(void **state)
 {
 	(void)state;
+	iova += 0x10000;
 	assert_int_equal(faultq_open(&vm), 0);
 	assert_int_equal(faultq_queue(vm, 64, 1024, -1, 0), 0);
 	pci_open(&edu);
@@ -62,17 +63,19 @@ static void needs_reports(void)
 			     faultq_why_text(told.no_unrecoverable));
 }
 
-/* Waits for the first one. */
+/* Waits for the first one. What is told of a former test comes before it. */
 static struct faultq_record next_fault(void)
 {
 	struct pollfd wakeup = { .fd = faultq_fd(vm), .events = POLLIN };
 	const struct faultq_record *records;
 	struct faultq_record record;
 
-	while (!faultq_peek(vm, &records))
-		assert_int_equal(poll(&wakeup, 1, -1), 1);
-	record = records[0];
-	faultq_consume(vm);
+	do {
+		while (!faultq_peek(vm, &records))
+			assert_int_equal(poll(&wakeup, 1, -1), 1);
+		record = records[0];
+		faultq_consume(vm);
+	} while (record.address < iova);
 	return record;
 }
 
@@ -108,16 +111,16 @@ static void a_read_of_an_unmapped_iova_is_told(void **state)
 {
 	(void)state;
 	needs_reports();
-	edu_dma(&edu, EDU_READ, IOVA + 0x340, LENGTH);
-	assert_faults(IOVA + 0x340, FAULTQ_PERM_READ, FAULTQ_REASON_NOT_MAPPED);
+	edu_dma(&edu, EDU_READ, iova + 0x340, LENGTH);
+	assert_faults(iova + 0x340, FAULTQ_PERM_READ, FAULTQ_REASON_NOT_MAPPED);
 }
 
 static void a_write_to_an_unmapped_iova_is_told(void **state)
 {
 	(void)state;
 	needs_reports();
-	edu_dma(&edu, EDU_WRITE, IOVA + 0x680, LENGTH);
-	assert_faults(IOVA + 0x680, FAULTQ_PERM_WRITE, FAULTQ_REASON_NOT_MAPPED);
+	edu_dma(&edu, EDU_WRITE, iova + 0x680, LENGTH);
+	assert_faults(iova + 0x680, FAULTQ_PERM_WRITE, FAULTQ_REASON_NOT_MAPPED);
 }
 
 static void a_write_without_permission_is_told(void **state)
@@ -125,24 +128,24 @@ static void a_write_without_permission_is_told(void **state)
 	(void)state;
 	needs_reports();
 	memset(memory, 7, PAGE);
-	assert_int_equal(faultq_map(vm, IOVA, memory, PAGE, FAULTQ_MAP_READ), 0);
-	edu_dma(&edu, EDU_READ, IOVA, LENGTH);
-	edu_dma(&edu, EDU_WRITE, IOVA + 8, LENGTH);
-	assert_faults(IOVA + 8, FAULTQ_PERM_WRITE, FAULTQ_REASON_PERMISSION);
+	assert_int_equal(faultq_map(vm, iova, memory, PAGE, FAULTQ_MAP_READ), 0);
+	edu_dma(&edu, EDU_READ, iova, LENGTH);
+	edu_dma(&edu, EDU_WRITE, iova + 8, LENGTH);
+	assert_faults(iova + 8, FAULTQ_PERM_WRITE, FAULTQ_REASON_PERMISSION);
 }
 
 static void what_is_mapped_faults_no_more(void **state)
 {
-	const uint64_t marker = IOVA + 4 * PAGE;
+	const uint64_t marker = iova + 4 * PAGE;
 	struct faultq_record record;
 
 	(void)state;
 	needs_reports();
-	edu_dma(&edu, EDU_READ, IOVA, LENGTH);
-	assert_int_equal(next_fault().address & -PAGE, IOVA);
+	edu_dma(&edu, EDU_READ, iova, LENGTH);
+	assert_int_equal(next_fault().address & -PAGE, iova);
 	memset(memory, 9, PAGE);
-	assert_int_equal(faultq_map(vm, IOVA, memory, PAGE, FAULTQ_MAP_READ | FAULTQ_MAP_WRITE), 0);
-	edu_dma(&edu, EDU_WRITE, IOVA, LENGTH);
+	assert_int_equal(faultq_map(vm, iova, memory, PAGE, FAULTQ_MAP_READ | FAULTQ_MAP_WRITE), 0);
+	edu_dma(&edu, EDU_WRITE, iova, LENGTH);
 	edu_dma(&edu, EDU_READ, marker, LENGTH);
 	do {
 		record = next_fault();
@@ -167,18 +170,19 @@ static uint64_t settled_lost(struct faultq_stats *stats)
 static void a_flood_is_counted(void **state)
 {
 	struct faultq_stats stats;
-	uint64_t told_or_lost = 0;
+	uint64_t told_or_lost = 0, lost;
 
 	(void)state;
 	needs_reports();
 	for (unsigned int i = 0; i < 20; i++) {
-		edu_dma(&edu, EDU_READ, IOVA, EDU_DMA_MAX);
+		edu_dma(&edu, EDU_READ, iova, EDU_DMA_MAX);
 		assert_int_equal(faultq_stats(vm, 0, &stats), 0);
 		assert_true(stats.unrecoverable + stats.lost >= told_or_lost);
 		told_or_lost = stats.unrecoverable + stats.lost;
 	}
-	assert_true(told_or_lost > 0);
-	assert_int_equal(settled_lost(&stats), stats.lost);
+	next_fault();
+	lost = settled_lost(&stats);
+	assert_int_equal(lost, stats.lost);
 }
 
 int main(void)
