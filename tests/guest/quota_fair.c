@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ struct hog {
  * @memory: what it maps, a page for each DMA in flight
  * @pager: answers
  * @stop: an eventfd that ends it
+ * @answered: answers whose call has returned
+ * @served: DMAs that ended well
  */
 struct good {
 	struct device device;
@@ -52,6 +55,8 @@ struct good {
 	char *memory;
 	pthread_t pager;
 	int stop;
+	unsigned long answered;
+	unsigned long served;
 };
 
 static void hog_open(struct hog *hog, unsigned int number, unsigned int devices)
@@ -107,11 +112,13 @@ static void answer_next(struct good *good)
 	int count = faultq_peek(good->fq, &records), result;
 
 	must(count == 0 || count == 1);
-	if (count && records->type == FAULTQ_PAGE_REQUEST)
+	if (count && records->type == FAULTQ_PAGE_REQUEST) {
 		must(!faultq_map_answer(good->fq, records->address,
 					good->memory + (records->address - IOVA), PAGE,
 					FAULTQ_MAP_READ | FAULTQ_MAP_WRITE, records->cookie,
 					&result) && !result);
+		__atomic_fetch_add(&good->answered, 1, __ATOMIC_RELEASE);
+	}
 	faultq_consume(good->fq);
 }
 
@@ -146,6 +153,8 @@ static void good_open(struct good *good, unsigned int hogs)
 	good->fq = vm_open(IN_FLIGHT, 64, 0);
 	vm_attach(good->fq, &good->device);
 	good->memory = pages_new(IN_FLIGHT);
+	good->answered = 0;
+	good->served = 0;
 	good->stop = eventfd(0, EFD_CLOEXEC);
 	assert_true(good->stop >= 0);
 	assert_int_equal(pthread_create(&good->pager, NULL, answer_at_once, good), 0);
@@ -161,6 +170,13 @@ static void good_close(struct good *good)
 	device_remove(&good->device);
 }
 
+/* A DMA may end before the call has returned that answered it, and gives its place back. */
+static void wait_for_places(const struct good *good)
+{
+	while (__atomic_load_n(&good->answered, __ATOMIC_ACQUIRE) < good->served)
+		sched_yield();
+}
+
 /* As many DMAs at once as the guarantee allows, each to a page of its own that is missing. */
 static unsigned int good_round(struct good *good)
 {
@@ -171,6 +187,8 @@ static unsigned int good_round(struct good *good)
 		tags[i] = dma_start(&good->device, MOCK_IOMMU_WRITE, IOVA + i * PAGE, "good", 4);
 	for (unsigned int i = 0; i < IN_FLIGHT; i++)
 		served += dma_wait(&good->device, tags[i], NULL).status == MOCK_IOMMU_DMA_DONE;
+	good->served += served;
+	wait_for_places(good);
 	assert_int_equal(faultq_unmap(good->fq, 0, ~0ULL, NULL), 0);
 	return served;
 }
