@@ -98,7 +98,7 @@ test_options() {
 	esac
 }
 
-soak_factor=30
+soak_factor=12
 
 # Reads the options of a test program, for the lane that is loaded. What may stand in its file:
 load_options() {
@@ -109,7 +109,7 @@ load_options() {
 	PARALLEL=yes		# no: virtual CPUs take turns, see accelerator in boot-guest
 	ALONE=no		# yes: needs a guest that no other program has used, or leaves one that none can use
 	MODULES=all		# none: load none of this project's modules
-	TIMEOUT=240		# seconds that the program may take
+	TIMEOUT=600		# seconds that the program may take: several times what it does on a quiet machine
 	# shellcheck source=/dev/null
 	[ ! -f "$(test_options "$1")" ] || . "$(test_options "$1")"
 	TIMEOUT=$((TIMEOUT * lane_slowness))

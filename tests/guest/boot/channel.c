@@ -17,7 +17,7 @@
 #include "channel.h"
 
 /* A host that is still there answers at once. */
-#define HOST_TIMEOUT	120000
+#define HOST_TIMEOUT	600000
 
 static FILE *tap;
 
