@@ -20,8 +20,9 @@
  *	#guest end			nothing follows of this program
  * The kernel's log has a mark where a program starts and one where it is over.
  *
- * On the kernel command line: faultq.tap=DEVICE, faultq.lane=LANE, faultq.scale=quick|soak, and
- * faultq.test=NAME, which is the only program then, without a word from the host.
+ * On the kernel command line: faultq.tap=DEVICE, faultq.lane=LANE, faultq.scale=quick|soak;
+ * faultq.patience=SECONDS, where the guest's clock is not the host's; and faultq.test=NAME, which
+ * is the only program then, without a word from the host.
  *
  * One thread beside the main one: it relays standard error. It owns nothing but its pipe.
  */
@@ -55,7 +56,8 @@ static struct {
 	char tap[32];
 	char lane[32];
 	char scale[16];
-} config;
+	char patience[16];
+} config = { .patience = "600" };
 
 /* In the order of loading. */
 static const char *const modules[] = { "iommu_faultq", "mock_iommu" };
@@ -74,7 +76,8 @@ static void take_word(const char *word)
 {
 	if (!take_option(word, "faultq.test", config.test, sizeof(config.test)) &&
 	    !take_option(word, "faultq.tap", config.tap, sizeof(config.tap)) &&
-	    !take_option(word, "faultq.lane", config.lane, sizeof(config.lane)))
+	    !take_option(word, "faultq.lane", config.lane, sizeof(config.lane)) &&
+	    !take_option(word, "faultq.patience", config.patience, sizeof(config.patience)))
 		take_option(word, "faultq.scale", config.scale, sizeof(config.scale));
 }
 
@@ -340,7 +343,7 @@ int main(void)
 	machine_prepare();
 	read_command_line();
 	set_environment();
-	if (channel_open(config.tap)) {
+	if (channel_open(config.tap, atoi(config.patience))) {
 		fprintf(stderr, "init: no TAP channel '%s': %m\n", config.tap);
 		end_guest();
 	}

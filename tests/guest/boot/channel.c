@@ -16,18 +16,17 @@
 
 #include "channel.h"
 
-/* A host that is still there answers at once. */
-#define HOST_TIMEOUT	600000
-
 static FILE *tap;
+static int patience_ms;
 
 /**
  * channel_open() - open the channel and make it transparent
  * @device: its name below /dev
+ * @seconds: how long to wait for the host, which answers at once if it is still there
  *
  * Return: 0, or -1 with errno.
  */
-int channel_open(const char *device)
+int channel_open(const char *device, unsigned int seconds)
 {
 	struct termios raw;
 	char path[64];
@@ -45,6 +44,7 @@ int channel_open(const char *device)
 	if (!tap)
 		return -1;
 	setvbuf(tap, NULL, _IOLBF, 0);
+	patience_ms = seconds * 1000;
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static bool read_byte(char *byte)
 	int ready;
 
 	do {
-		ready = poll(&port, 1, HOST_TIMEOUT);
+		ready = poll(&port, 1, patience_ms);
 	} while (ready < 0 && errno == EINTR);
 	return ready == 1 && read(port.fd, byte, 1) == 1;
 }

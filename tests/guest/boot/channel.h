@@ -15,7 +15,7 @@ struct program {
 	bool load_modules;
 };
 
-int channel_open(const char *device);
+int channel_open(const char *device, unsigned int seconds);
 void channel_close(void);
 int channel_fd(void);
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
