@@ -22,6 +22,22 @@ void series_add(struct series *series, uint64_t value)
 	series->values[series->count++] = value;
 }
 
+/**
+ * series_subtract() - what one series is above another, measurement by measurement
+ * @difference: is set; 0 where it is not above
+ * @series: neither was reported yet
+ * @floor: as long
+ */
+void series_subtract(struct series *difference, const struct series *series,
+		     const struct series *floor)
+{
+	must(series->count == floor->count);
+	difference->count = 0;
+	for (unsigned int i = 0; i < series->count; i++)
+		series_add(difference, series->values[i] > floor->values[i] ?
+					       series->values[i] - floor->values[i] : 0);
+}
+
 static int compare(const void *left, const void *right)
 {
 	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;

@@ -39,6 +39,8 @@ static inline uint64_t instructions(void)
 void shuffle(void *items, size_t count, size_t size);
 
 void series_add(struct series *series, uint64_t value);
+void series_subtract(struct series *difference, const struct series *series,
+		     const struct series *floor);
 double series_median(struct series *series);
 double series_report(struct series *series, unsigned int per, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
