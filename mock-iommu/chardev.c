@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 
+#include "../module/copy.h"
 #include "mock.h"
 
 #define MOCK_FILE_DMAS	1024
@@ -289,55 +290,23 @@ static const struct mock_ioctl *ioctl_find(unsigned int cmd)
 	return mock_ioctls[index].run ? &mock_ioctls[index] : NULL;
 }
 
-/* If @known is a constant, the usual copy needs no check of it. */
-static __always_inline int ioctl_copy_in(void *arg, size_t known, size_t least,
-					 void __user *user)
-{
-	u32 size;
-	int ret;
-
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < least)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	if (size == known)
-		ret = copy_from_user(arg, user, known) ? -EFAULT : 0;
-	else
-		ret = copy_struct_from_user(arg, known, user, size);
-	if (!ret)
-		*(u32 *)arg = size;
-	return ret;
-}
-
-/* Better to fail now than when it is done: what is written last is in two pages at most. */
-static int ioctl_probe(const u8 *copy, u8 __user *user, size_t size)
-{
-	if (put_user(copy[0], user) || put_user(copy[size - 1], user + size - 1))
-		return -EFAULT;
-	return 0;
-}
-
 static long ioctl_run(const struct mock_ioctl *ioctl, struct mock_file *file, bool unbound,
 		      void __user *user)
 {
 	union mock_argument arg;
-	size_t size;
 	int ret;
 
-	ret = ioctl_copy_in(&arg, ioctl->size, ioctl->least, user);
+	ret = fq_copy_from(&arg, ioctl->size, ioctl->least, user);
+	if (!ret && ioctl->out)
+		ret = fq_copy_probe(user, &arg, ioctl->size);
 	if (ret)
 		return ret;
-	size = min(arg.size, ioctl->size);
-	if (ioctl->out && ioctl_probe((const u8 *)&arg, user, size))
-		return -EFAULT;
 	if (!unbound && !READ_ONCE(file->device))
 		return -ENOTCONN;
 	ret = ioctl->run(file, &arg);
-	if (ret)
-		return ret;
-	return ioctl->out && copy_to_user(user, &arg, size) ? -EFAULT : 0;
+	if (!ret && ioctl->out)
+		ret = fq_copy_out(user, &arg, ioctl->size);
+	return ret;
 }
 
 /* Benchmarks of what takes page requests have this call in every figure. */
@@ -346,8 +315,8 @@ static long ioctl_page_request(struct mock_file *file, struct mock_iommu_page_re
 	struct mock_iommu_page_request inject;
 	int ret;
 
-	ret = ioctl_copy_in(&inject, sizeof(inject),
-			    offsetofend(struct mock_iommu_page_request, done), user);
+	ret = fq_copy_from(&inject, sizeof(inject),
+			   offsetofend(struct mock_iommu_page_request, done), user);
 	if (!ret)
 		ret = put_user(inject.done, &user->done);
 	if (ret)
