@@ -22,7 +22,7 @@
 #define OTHERS		16000u
 /* At most, beside the ring. */
 #define BYTES_PER_SLOT	128
-#define CHARGED_AHEAD	64	/* pages */
+#define TRIES		4u
 
 static unsigned long charge_of_queue(uint32_t slots, uint32_t entries)
 {
@@ -36,6 +36,20 @@ static unsigned long charge_of_queue(uint32_t slots, uint32_t entries)
 	return after - before;
 }
 
+/* Now and then the kernel charges some pages ahead: the least of several is what was needed. */
+static unsigned long least_charge_of_queue(uint32_t slots, uint32_t entries)
+{
+	unsigned long least = charge_of_queue(slots, entries);
+
+	for (unsigned int i = 1; i < TRIES; i++) {
+		unsigned long again = charge_of_queue(slots, entries);
+
+		if (again < least)
+			least = again;
+	}
+	return least;
+}
+
 /* A child in the cgroup; all that it is charged goes with it. */
 static void print_charges(void)
 {
@@ -44,13 +58,11 @@ static void print_charges(void)
 	must(cgroup_enter(CGROUP));
 	charge_of_queue(MAX_SLOTS, MAX_ENTRIES); /* what is charged once */
 	least = charge_of_queue(1, 64);
-	slots = charge_of_queue(MAX_SLOTS, 64) - least;
+	slots = least_charge_of_queue(MAX_SLOTS, 64) - least;
 	entries = charge_of_queue(1, MAX_ENTRIES) - least;
 	printf("# charged: %lu bytes for each slot, %lu for each record of the ring\n",
 	       slots / MAX_SLOTS, entries / MAX_ENTRIES);
-	/* where the kernel's account of this CPU is used up, it charges more ahead */
-	must(slots >= MAX_SLOTS * 64 &&
-	     slots <= MAX_SLOTS * (BYTES_PER_SLOT + 1) + CHARGED_AHEAD * PAGE);
+	must(slots >= MAX_SLOTS * 64 && slots <= MAX_SLOTS * (BYTES_PER_SLOT + 1));
 	must(entries >= MAX_ENTRIES * sizeof(struct faultq_record));
 	fflush(stdout);
 	_exit(0);
