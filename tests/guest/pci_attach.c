@@ -324,12 +324,11 @@ static void memory_mapped_for_reading_is_not_written(void **state)
 	munmap(memory, 2 * PAGE);
 }
 
-static void a_network_device_copies_through_the_same_address_space(void **state)
+static void copy_by_nic(void)
 {
 	uint8_t *memory = new_pages(1);
 	int held;
 
-	(void)state;
 	assert_int_equal(faultq_map(vm, IOVA, memory, PAGE, RW), 0);
 	pci_open(&nic);
 	struct faultq_attach told = attach(vm, &nic);
@@ -343,6 +342,12 @@ static void a_network_device_copies_through_the_same_address_space(void **state)
 	assert_int_equal(held, 0);
 	pci_close(&nic);
 	munmap(memory, PAGE);
+}
+
+static void a_network_device_copies_through_the_same_address_space(void **state)
+{
+	(void)state;
+	copy_by_nic();
 }
 
 /* Drivers */
@@ -366,6 +371,13 @@ static void a_device_with_a_driver_cannot_be_attached(void **state)
 	assert_int_equal(faultq_attach(vm, nic.name, NULL), -EBUSY);
 	assert_int_equal(pci_unbind(&nic, "e1000e"), 0);
 	assert_int_equal(faultq_attach(vm, nic.name, NULL), 0);
+}
+
+static void a_device_copies_that_its_driver_has_just_left(void **state)
+{
+	(void)state;
+	assert_int_equal(pci_unbind(&nic, "e1000e"), 0);
+	copy_by_nic();
 }
 
 static void a_driver_binds_only_after_the_detach(void **state)
@@ -415,6 +427,7 @@ int main(void)
 		EDU_TEST(memory_mapped_for_reading_is_not_written),
 		EDU_TEST(a_network_device_copies_through_the_same_address_space),
 		DRIVER_TEST(a_device_with_a_driver_cannot_be_attached),
+		DRIVER_TEST(a_device_copies_that_its_driver_has_just_left),
 		DRIVER_TEST(a_driver_binds_only_after_the_detach),
 		DRIVER_TEST(a_driver_binds_only_after_the_close),
 	};

@@ -471,7 +471,9 @@ void edu_dma(const struct pci *edu, enum edu_direction direction, uint64_t addre
 	edu_wait(edu);
 }
 
-/* e1000e: registers of the first receive and the first transmit ring */
+/* e1000e: its link, and registers of the first receive and the first transmit ring */
+#define E1000E_STATUS		0x0008
+#define E1000E_STATUS_LINK_UP	0x2
 #define E1000E_RCTL		0x0100
 #define E1000E_RCTL_ENABLE	0x2
 #define E1000E_RCTL_ALL_UNICAST	0x8
@@ -554,6 +556,18 @@ void e1000e_fill(void *page, uint64_t address, unsigned int seed)
 	}
 }
 
+/*
+ * For half a second after its driver has set up the link, the device receives nothing, not even
+ * from itself.
+ */
+static void await_link(const struct pci *nic)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (!(read32(nic, E1000E_STATUS) & E1000E_STATUS_LINK_UP))
+		nanosleep(&pause, NULL);
+}
+
 /**
  * e1000e_program() - point the device's rings at a page and switch them on
  * @nic: the device, open
@@ -563,6 +577,7 @@ void e1000e_program(const struct pci *nic, uint64_t address)
 {
 	uint64_t rx = address + offsetof(struct e1000e_memory, rx);
 
+	await_link(nic);
 	write32(nic, E1000E_RCTL, 0);
 	write32(nic, E1000E_TCTL, 0);
 	write32(nic, E1000E_RDBAL, rx);
