@@ -87,6 +87,12 @@ static inline unsigned int fq_check_tails(struct faultq_answer *answers, unsigne
 	return i;
 }
 
+/* The bytes of entries, without what the last has beyond what is known here. */
+static inline size_t fq_answers_size(unsigned int count, u32 entry_size)
+{
+	return (size_t)(count - 1) * entry_size + sizeof(struct faultq_answer);
+}
+
 /* Read entries, up to the first that cannot be read or written; returns how many. */
 static __always_inline unsigned int
 fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *entries,
@@ -96,7 +102,7 @@ fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *e
 	unsigned int i = 0;
 
 	count = fq_check_tails(answers, count, entries, entry_size);
-	if (!user_access_begin(entries, (size_t)count * entry_size))
+	if (!count || !user_access_begin(entries, fq_answers_size(count, entry_size)))
 		return 0;
 	for (; i < count; i++) {
 		unsafe_get_user(answers[i].cookie, &entry->cookie, fault);
@@ -120,7 +126,7 @@ fq_put_results(const struct faultq_answer *answers, unsigned int count, void __u
 	struct faultq_answer __user *entry = entries;
 	unsigned int i;
 
-	if (!user_access_begin(entries, (size_t)count * entry_size))
+	if (!user_access_begin(entries, fq_answers_size(count, entry_size)))
 		return;
 	for (i = 0; i < count; i++) {
 		unsafe_put_user(answers[i].result, &entry->result, fault);
@@ -198,6 +204,19 @@ static int fq_respond_all(struct fq_vm *vm, struct faultq_respond *respond)
 	return ret < 0 && !respond->done ? ret : 0;
 }
 
+static int fq_put_done(u32 done, struct faultq_respond __user *user)
+{
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	unsafe_put_user(done, &user->done, fault);
+	user_access_end();
+	return 0;
+
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
 /**
  * fq_respond() - RESPOND
  * @vm: the VM
@@ -219,5 +238,5 @@ int fq_respond(struct fq_vm *vm, void __user *user)
 		ret = fq_respond_all(vm, &respond);
 	else if (fq_vm_stopped(vm))
 		ret = -EIO;
-	return ret ?: put_user(respond.done, &out->done);
+	return ret ?: fq_put_done(respond.done, out);
 }
