@@ -69,7 +69,7 @@ static ssize_t fq_copy_records(struct fq_vm *vm, char __user *buffer, u32 count)
 				    buffer + done * sizeof(struct faultq_record));
 
 	spin_lock_irq(&vm->lock);
-	vm->ring->tail += done;
+	fq_ring_advance(vm->ring, done);
 	spin_unlock_irq(&vm->lock);
 	return done ? done * sizeof(struct faultq_record) : -EFAULT;
 }

@@ -25,7 +25,8 @@ enum fq_ring_kind {
 /**
  * struct fq_ring - the shared ring, kernel side
  * @header: header page, written by the kernel only
- * @consumer: consumer page, not trusted: read by fq_ring_sync() and fq_ring_publish() only
+ * @consumer: consumer page, not trusted: read by fq_ring_sync() and fq_ring_publish() only;
+ *	with @by_read nobody else maps it, and fq_ring_advance() writes it
  * @records: the records, written by the kernel only
  * @totals: per entry: how many records of each kind were staged before it
  * @staged_total: records of each kind staged so far
@@ -33,7 +34,7 @@ enum fq_ring_kind {
  * @staged: index behind the last record that was written
  * @producer: index behind the last record that was published
  * @tail: consumer index, as last read and found good
- * @by_read: records are taken by read(), there is no shared consumer page
+ * @by_read: records are taken by read(), and no page is shared
  * @stopped: the consumer index was nonsense; for good
  * @nr_pages: number of @pages
  * @pages: header, consumer, records
@@ -78,8 +79,6 @@ static inline bool fq_ring_sync(struct fq_ring *ring)
 
 	if (unlikely(ring->stopped))
 		return false;
-	if (ring->by_read)
-		return true;
 	/* Pairs with the consumer's release: its reads of the records are done. */
 	consumer = smp_load_acquire(&ring->consumer->consumer);
 	if (unlikely(consumer - ring->tail > ring->producer - ring->tail))
@@ -125,11 +124,11 @@ static inline bool fq_ring_has_room(const struct fq_ring *ring, enum fq_ring_kin
  */
 static inline struct faultq_record *fq_ring_stage(struct fq_ring *ring, enum fq_ring_kind kind)
 {
-	u32 index = ring->staged++;
+	u32 at = ring->staged++ & (ring->entries - 1);
 
-	*fq_totals_at(ring, index) = ring->staged_total;
+	ring->totals[at] = ring->staged_total;
 	ring->staged_total.nr[kind]++;
-	return &ring->records[index & (ring->entries - 1)];
+	return &ring->records[at];
 }
 
 /**
@@ -140,16 +139,25 @@ static inline struct faultq_record *fq_ring_stage(struct fq_ring *ring, enum fq_
  */
 static inline bool fq_ring_publish(struct fq_ring *ring)
 {
-	u32 before = ring->producer;
+	u32 before = ring->producer, producer = ring->staged;
 
-	ring->producer = ring->staged;
+	ring->producer = producer;
 	/* The records first: pairs with the consumer's acquire. */
-	smp_store_release(&ring->header->producer, ring->producer);
-	if (ring->by_read)
-		return ring->tail == before;
+	smp_store_release(&ring->header->producer, producer);
 	/* Pairs with the consumer's fence between storing its index and looking again. */
 	smp_mb();
 	return READ_ONCE(ring->consumer->consumer) == before;
+}
+
+/**
+ * fq_ring_advance() - consume records, on behalf of a reader
+ * @ring: with @ring->by_read
+ * @count: how many, not more than fq_ring_fill()
+ */
+static inline void fq_ring_advance(struct fq_ring *ring, u32 count)
+{
+	ring->tail += count;
+	WRITE_ONCE(ring->consumer->consumer, ring->tail);
 }
 
 /**
