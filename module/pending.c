@@ -72,20 +72,23 @@ void fq_pending_destroy(struct fq_pending *pending)
 }
 
 /**
- * fq_pending_take_more() - take the further slots of a group that is longer than one
+ * fq_pending_take_more() - remember all but the first page request of a group
  * @pending: the slots; there is room
- * @outstanding: the device's list of outstanding groups, whose last is the group's first slot
- * @requests: page requests of the group that have no slot yet, page-aligned
+ * @outstanding: the device's list of outstanding groups, whose last is @slot
+ * @slot: stands for the group; where it is full, further slots are taken
+ * @requests: all page requests of the group, page-aligned
  * @count: how many
  */
 void fq_pending_take_more(struct fq_pending *pending, struct list_head *outstanding,
-			  const struct fq_page_request *requests, unsigned int count)
+			  struct fq_slot *slot, const struct fq_page_request *requests,
+			  unsigned int count)
 {
-	unsigned int some;
+	unsigned int i;
 
-	for (; count; count -= some, requests += some) {
-		some = min_t(unsigned int, count, FAULTQ_SLOT_REQUESTS);
-		fq_slot_take(pending, outstanding, requests, some);
+	for (i = 1; i < count; i++) {
+		if (i % FAULTQ_SLOT_REQUESTS == 0)
+			slot = fq_slot_take(pending, outstanding);
+		fq_slot_remember(slot, i % FAULTQ_SLOT_REQUESTS, &requests[i]);
 	}
 }
 
@@ -109,13 +112,8 @@ struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned i
 	};
 }
 
-/**
- * fq_move_slots() - move the slots of a group behind a list
- * @slot: the first
- * @slots: how many
- * @list: the list
- */
-void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *list)
+/* Move the slots of a group behind a list. */
+static void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *list)
 {
 	struct fq_slot *next;
 
@@ -123,6 +121,19 @@ void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *l
 		next = list_next_entry(slot, node);
 		list_move_tail(&slot->node, list);
 	}
+}
+
+/**
+ * fq_pending_put_more() - free the slots of a group that has more than one
+ * @pending: the slots
+ * @slot: stands for the group
+ */
+void fq_pending_put_more(struct fq_pending *pending, struct fq_slot *slot)
+{
+	unsigned int slots = fq_slots_for(slot->key.count);
+
+	pending->used -= slots;
+	fq_move_slots(slot, slots, &pending->free);
 }
 
 /**

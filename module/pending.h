@@ -7,7 +7,6 @@
 
 #include <linux/list.h>
 #include <linux/math.h>
-#include <linux/minmax.h>
 #include <linux/nospec.h>
 #include <linux/types.h>
 
@@ -64,10 +63,11 @@ int fq_pending_create(struct fq_pending *pending, u32 count);
 void fq_pending_destroy(struct fq_pending *pending);
 
 void fq_pending_take_more(struct fq_pending *pending, struct list_head *outstanding,
-			  const struct fq_page_request *requests, unsigned int count);
+			  struct fq_slot *slot, const struct fq_page_request *requests,
+			  unsigned int count);
 struct fq_page_request fq_pending_request(const struct fq_slot *slot, unsigned int index);
+void fq_pending_put_more(struct fq_pending *pending, struct fq_slot *slot);
 void fq_pending_rotate(struct fq_slot *slot, struct list_head *outstanding);
-void fq_move_slots(struct fq_slot *slot, unsigned int slots, struct list_head *list);
 
 /**
  * fq_slots_for() - how many slots a group takes
@@ -92,19 +92,20 @@ static inline bool fq_pending_has_room(const struct fq_pending *pending, unsigne
 	return pending->count - pending->used >= fq_slots_for(requests);
 }
 
-/* Take a slot, and remember in it up to %FAULTQ_SLOT_REQUESTS requests. */
-static inline struct fq_slot *
-fq_slot_take(struct fq_pending *pending, struct list_head *outstanding,
-	     const struct fq_page_request *requests, unsigned int count)
+static inline struct fq_slot *fq_slot_take(struct fq_pending *pending,
+					   struct list_head *outstanding)
 {
 	struct fq_slot *slot = list_first_entry(&pending->free, struct fq_slot, node);
-	unsigned int i;
 
 	list_move_tail(&slot->node, outstanding);
 	pending->used++;
-	for (i = 0; i < count; i++)
-		slot->requests[i] = requests[i].address | requests[i].perm;
 	return slot;
+}
+
+static inline void fq_slot_remember(struct fq_slot *slot, unsigned int index,
+				    const struct fq_page_request *request)
+{
+	slot->requests[index] = request->address | request->perm;
 }
 
 /**
@@ -122,16 +123,16 @@ fq_pending_take(struct fq_pending *pending, struct fq_device *device,
 		struct list_head *outstanding, const struct fq_group_key *key,
 		const struct fq_page_request *requests)
 {
-	unsigned int first = min_t(unsigned int, key->count, FAULTQ_SLOT_REQUESTS);
-	struct fq_slot *slot = fq_slot_take(pending, outstanding, requests, first);
+	struct fq_slot *slot = fq_slot_take(pending, outstanding);
 
+	fq_slot_remember(slot, 0, requests);
 	slot->device = device;
 	slot->key = *key;
 	slot->cookie += 1ULL << FQ_INDEX_BITS;
 	list_add_tail(&slot->age, &pending->waiting);
 	pending->outstanding++;
-	if (unlikely(key->count > first))
-		fq_pending_take_more(pending, outstanding, requests + first, key->count - first);
+	if (unlikely(key->count > 1))
+		fq_pending_take_more(pending, outstanding, slot, requests, key->count);
 	return slot;
 }
 
@@ -142,16 +143,15 @@ fq_pending_take(struct fq_pending *pending, struct fq_device *device,
  */
 static inline void fq_pending_put(struct fq_pending *pending, struct fq_slot *slot)
 {
-	unsigned int slots = fq_slots_for(slot->key.count);
-
 	slot->device = NULL;
-	list_del(&slot->age);
-	pending->used -= slots;
+	__list_del_entry(&slot->age);
 	pending->outstanding--;
-	if (likely(slots == 1))
-		list_move_tail(&slot->node, &pending->free);
-	else
-		fq_move_slots(slot, slots, &pending->free);
+	if (unlikely(slot->key.count > FAULTQ_SLOT_REQUESTS)) {
+		fq_pending_put_more(pending, slot);
+		return;
+	}
+	pending->used--;
+	list_move_tail(&slot->node, &pending->free);
 }
 
 /**
@@ -169,7 +169,7 @@ static inline struct fq_slot *fq_pending_find(const struct fq_pending *pending, 
 	if (index >= pending->count)
 		return NULL;
 	slot = &pending->slots[array_index_nospec(index, pending->count)];
-	return slot->device && slot->cookie == cookie ? slot : NULL;
+	return slot->cookie == cookie && slot->device ? slot : NULL;
 }
 
 #endif
