@@ -29,25 +29,27 @@ struct fq_answering {
 };
 
 /* Take a group away to answer it; the fault lock is held. */
-static inline void fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot,
-				   struct fq_answering *answering)
+static inline struct fq_answering fq_begin_answer(struct fq_vm *vm, struct fq_slot *slot)
 {
-	struct fq_device *device = slot->device;
+	const struct fq_answering answering = {
+		.device = slot->device,
+		.key = slot->key,
+	};
 
-	answering->device = device;
-	answering->key = slot->key;
 	fq_pending_put(&vm->pending, slot);
-	device->nr_outstanding--;
-	refcount_inc(&device->answers);
+	answering.device->nr_outstanding--;
+	atomic_inc(&answering.device->answers);
+	return answering;
 }
 
-static void fq_end_answer(const struct fq_answering *answering, enum faultq_code code)
+static __always_inline void fq_end_answer(const struct fq_answering *answering,
+					  enum faultq_code code)
 {
 	struct fq_device *device = answering->device;
 
 	fq_source_answer(device, &answering->key, code);
 	fq_share_put(device->member);
-	if (refcount_dec_and_test(&device->answers))
+	if (atomic_dec_and_test(&device->answers))
 		complete(&device->answered);
 }
 
@@ -67,24 +69,37 @@ static inline void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot,
 		device->failed = true;
 }
 
-/* Take a group away to answer it for user space; the fault lock is held. */
-static __always_inline int fq_begin_answer_of(struct fq_vm *vm, u64 cookie, u32 code, u64 now,
-					      struct fq_answering *answering)
+/* Find the group that user space answers; the fault lock is held. */
+static __always_inline int fq_find_answered(struct fq_vm *vm, u64 cookie, u32 code,
+					    struct fq_slot **slot)
 {
-	struct fq_slot *slot;
-
 	if (code > FAULTQ_FAILURE || !cookie)
 		return -EINVAL;
-	slot = fq_pending_find(&vm->pending, cookie);
-	if (!slot) {
-		fq_count(vm, NULL, FQ_COUNT_STALE, 1);
-		trace_faultq_stale(vm, cookie, code);
-		return -ESTALE;
-	}
+	*slot = fq_pending_find(&vm->pending, cookie);
+	if (*slot)
+		return 0;
+	fq_count_vm(vm, FQ_COUNT_STALE, 1);
+	trace_faultq_stale(vm, cookie, code);
+	return -ESTALE;
+}
+
+/* Take that group away; the fault lock is held. */
+static inline struct fq_answering fq_begin_answer_of(struct fq_vm *vm, struct fq_slot *slot,
+						     u32 code, u64 now)
+{
 	fq_count_answer(vm, slot, code, now);
 	trace_faultq_answer(slot->device, slot, code);
-	fq_begin_answer(vm, slot, answering);
-	return 0;
+	return fq_begin_answer(vm, slot);
+}
+
+/* The fault lock is held, and given up before the answer goes down. */
+static inline void fq_answer_slot(struct fq_vm *vm, struct fq_slot *slot, u32 code, u64 now)
+	__releases(&vm->lock)
+{
+	const struct fq_answering answering = fq_begin_answer_of(vm, slot, code, now);
+
+	spin_unlock_irq(&vm->lock);
+	fq_end_answer(&answering, code);
 }
 
 /**
@@ -98,17 +113,29 @@ static __always_inline int fq_begin_answer_of(struct fq_vm *vm, u64 cookie, u32 
  */
 int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
 {
-	struct fq_answering answering;
 	u64 now = ktime_get_ns();
-	int ret = -EIO;
+	struct fq_slot *slot;
+	int ret;
 
 	spin_lock_irq(&vm->lock);
-	if (fq_vm_sync(vm))
-		ret = fq_begin_answer_of(vm, cookie, code, now, &answering);
-	spin_unlock_irq(&vm->lock);
-	if (!ret)
-		fq_end_answer(&answering, code);
+	ret = fq_vm_sync(vm) ? fq_find_answered(vm, cookie, code, &slot) : -EIO;
+	if (likely(!ret))
+		fq_answer_slot(vm, slot, code, now);
+	else
+		spin_unlock_irq(&vm->lock);
 	return ret;
+}
+
+static inline void fq_begin_next(struct fq_vm *vm, struct faultq_answer *answer, u64 now,
+				 struct fq_answering *answering)
+{
+	struct fq_slot *slot;
+
+	if (answer->result)
+		return;
+	answer->result = fq_find_answered(vm, answer->cookie, answer->code, &slot);
+	if (!answer->result)
+		*answering = fq_begin_answer_of(vm, slot, answer->code, now);
 }
 
 /**
@@ -129,10 +156,7 @@ int fq_vm_answer_some(struct fq_vm *vm, struct faultq_answer *answers, unsigned 
 	spin_lock_irq(&vm->lock);
 	works = fq_vm_sync(vm);
 	for (i = 0; works && i < count; i++)
-		if (!answers[i].result)
-			answers[i].result = fq_begin_answer_of(vm, answers[i].cookie,
-							       answers[i].code, now,
-							       &answering[i]);
+		fq_begin_next(vm, &answers[i], now, &answering[i]);
 	spin_unlock_irq(&vm->lock);
 	for (i = 0; works && i < count; i++)
 		if (!answers[i].result)
@@ -141,14 +165,13 @@ int fq_vm_answer_some(struct fq_vm *vm, struct faultq_answer *answers, unsigned 
 }
 
 /* Take a group away to terminate it; the fault lock is held. */
-static void fq_begin_termination(struct fq_slot *slot, enum fq_outcome why,
-				 struct fq_answering *answering)
+static struct fq_answering fq_begin_termination(struct fq_slot *slot, enum fq_outcome why)
 {
 	struct fq_device *device = slot->device;
 
 	fq_count_terminated(device, why);
 	trace_faultq_terminate(device, &slot->key, why);
-	fq_begin_answer(device->vm, slot, answering);
+	return fq_begin_answer(device->vm, slot);
 }
 
 static struct fq_slot *fq_first_group(struct fq_device *device)
@@ -164,7 +187,7 @@ static bool fq_terminate_one(struct fq_device *device, enum fq_outcome why)
 	spin_lock_irq(&device->vm->lock);
 	slot = fq_first_group(device);
 	if (slot)
-		fq_begin_termination(slot, why, &answering);
+		answering = fq_begin_termination(slot, why);
 	spin_unlock_irq(&device->vm->lock);
 	if (slot)
 		fq_end_answer(&answering, fq_outcome_code(why));
@@ -203,7 +226,7 @@ static bool fq_terminate_if_pasid(struct fq_device *device, u32 pasid)
 	slot = fq_first_group(device);
 	matches = slot && slot->key.has_pasid && slot->key.pasid == pasid;
 	if (matches)
-		fq_begin_termination(slot, FQ_DRAINED, &answering);
+		answering = fq_begin_termination(slot, FQ_DRAINED);
 	else if (slot)
 		fq_pending_rotate(slot, &device->outstanding);
 	spin_unlock_irq(&device->vm->lock);
@@ -249,7 +272,7 @@ bool fq_terminate_overdue(struct fq_vm *vm, u64 before)
 	if (slot && slot->time > before)
 		slot = NULL;
 	if (slot)
-		fq_begin_termination(slot, FQ_EXPIRED, &answering);
+		answering = fq_begin_termination(slot, FQ_EXPIRED);
 	spin_unlock_irq(&vm->lock);
 	if (slot)
 		fq_end_answer(&answering, FAULTQ_INVALID);
@@ -262,8 +285,8 @@ bool fq_terminate_overdue(struct fq_vm *vm, u64 before)
  */
 void fq_wait_for_answers(struct fq_device *device)
 {
-	if (!refcount_dec_and_test(&device->answers))
+	if (!atomic_dec_and_test(&device->answers))
 		wait_for_completion(&device->answered);
-	refcount_set(&device->answers, 1);
+	atomic_set(&device->answers, 1);
 	reinit_completion(&device->answered);
 }

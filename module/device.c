@@ -90,7 +90,7 @@ static struct fq_device *fq_device_create(struct fq_attachment *attachment, stru
 	INIT_LIST_HEAD(&device->telling);
 	INIT_LIST_HEAD(&device->bindings);
 	device->detached = true;
-	refcount_set(&device->answers, 1);
+	atomic_set(&device->answers, 1);
 	init_completion(&device->answered);
 	list_add_tail(&device->node, &attachment->devices);
 	return device;

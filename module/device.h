@@ -5,11 +5,11 @@
 #ifndef FQ_DEVICE_H
 #define FQ_DEVICE_H
 
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
-#include <linux/refcount.h>
 
 #include "compat/compat.h"
 #include "source.h"
@@ -78,7 +78,7 @@ struct fq_attachment {
  * @rate_cap: the same of @refused_rate
  * @bindings: doorbells that it uses; lock of the address space
  * @down: nothing of it is left but itself; fq_all_lock
- * @answers: one, and one for each answer that is under way
+ * @answers: one, and one for each answer that is under way: no more than there are slots
  * @answered: @answers is zero
  */
 struct fq_device {
@@ -111,7 +111,7 @@ struct fq_device {
 	u32 rate_cap;
 	struct list_head bindings;
 	bool down;
-	refcount_t answers;
+	atomic_t answers;
 	struct completion answered;
 };
 
@@ -134,18 +134,28 @@ int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device,
 void fq_refuse_requests(struct fq_device *device, bool refuse);
 
 /**
+ * fq_count_vm() - count something of a VM, and of no device
+ * @vm: the VM; its fault lock is held
+ * @counter: enum fq_counter
+ * @count: how many
+ */
+static inline void fq_count_vm(struct fq_vm *vm, unsigned int counter, u64 count)
+{
+	vm->counters.nr[counter] += count;
+}
+
+/**
  * fq_count() - count something of a VM and its device
  * @vm: the VM; its fault lock is held
- * @device: the device, or NULL when it is not known
+ * @device: the device
  * @counter: enum fq_counter
  * @count: how many
  */
 static inline void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned int counter,
 			    u64 count)
 {
-	vm->counters.nr[counter] += count;
-	if (device)
-		device->counters.nr[counter] += count;
+	fq_count_vm(vm, counter, count);
+	device->counters.nr[counter] += count;
 }
 
 /**

@@ -325,7 +325,7 @@ static void fq_describe_group(const struct fq_slot *slot, struct faultq_record *
 	for (i = 0; i < slot->key.count; i++) {
 		struct fq_page_request request = fq_pending_request(slot, i);
 
-		fq_fill_request(&records[i], slot, &request);
+		fq_fill_request(&records[i], slot, &request, 0);
 	}
 	records[i - 1].flags |= FAULTQ_RECORD_LAST;
 }

@@ -167,10 +167,14 @@ static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
 	return fq_ring_publish(vm->ring);
 }
 
+static bool fq_over_is_due(const struct fq_over *over)
+{
+	return over->count && !over->told;
+}
+
 static bool fq_events_wait(const struct fq_vm *vm)
 {
-	return !list_empty(&vm->telling) || !list_empty(&vm->revoked) ||
-	       (vm->over.count && !vm->over.told);
+	return !list_empty(&vm->telling) || !list_empty(&vm->revoked) || fq_over_is_due(&vm->over);
 }
 
 /**
@@ -193,8 +197,9 @@ bool fq_tell_events(struct fq_vm *vm)
 		extent = list_first_entry(&vm->revoked, struct fq_extent, telling);
 		wake |= fq_tell_extent(vm, extent);
 	}
-	if (vm->over.count && !vm->over.told && fq_vm_has_room(vm, FQ_RING_EVENT))
+	if (fq_over_is_due(&vm->over) && fq_vm_has_room(vm, FQ_RING_EVENT))
 		wake |= fq_tell_over(vm);
+	vm->untold = fq_events_wait(vm);
 	return wake;
 }
 
@@ -208,6 +213,7 @@ void fq_tell_device(struct fq_device *device, enum fq_tell what)
 	if (!device->tell)
 		list_add_tail(&device->telling, &device->vm->telling);
 	device->tell |= what;
+	device->vm->untold = true;
 }
 
 /**
@@ -253,21 +259,23 @@ void fq_switch_off(struct fq_device *device, enum faultq_cause cause)
 	mod_delayed_work(fq_workqueue, &device->vm->timer, 0);
 }
 
+/* Without a limit, 0, what is compared with is the largest number. */
 static bool fq_over_limit(u32 outstanding, u32 limit)
 {
-	return limit && outstanding >= limit;
+	return outstanding > limit - 1;
 }
 
 /* The place of the IOMMU instance comes last: it is taken, the rest is only looked at. */
-static enum fq_outcome fq_admit(struct fq_device *device, unsigned int count)
+static inline enum fq_outcome fq_admit(struct fq_vm *vm, struct fq_device *device,
+				       unsigned int count)
 {
-	struct fq_vm *vm = device->vm;
+	struct fq_ring *ring = vm->ring;
 
 	if (device->detached)
 		return FQ_DETACHED;
 	if (device->off)
 		return FQ_OFF;
-	if (!vm->ring)
+	if (!ring)
 		return FQ_NO_QUEUE;
 	if (!fq_vm_sync(vm))
 		return FQ_STOPPED;
@@ -277,7 +285,7 @@ static enum fq_outcome fq_admit(struct fq_device *device, unsigned int count)
 		return FQ_OVER_VM;
 	if (!fq_pending_has_room(&vm->pending, count))
 		return FQ_NO_SLOT;
-	if (!fq_ring_has_room(vm->ring, FQ_RING_REQUEST, count))
+	if (!fq_ring_has_room(ring, FQ_RING_REQUEST, count))
 		return FQ_NO_ROOM;
 	return fq_share_take(device->member) ? FQ_QUEUED : FQ_OVER_SHARE;
 }
@@ -307,6 +315,7 @@ static void fq_note_over(struct fq_device *device, enum faultq_cause cause)
 	}
 	if (over->count < U32_MAX)
 		over->count++;
+	device->vm->untold = true;
 }
 
 /* The event was consumed, and now a group is admitted: the next refusal is news. */
@@ -314,8 +323,10 @@ static void fq_rearm_over(struct fq_vm *vm)
 {
 	struct fq_over *over = &vm->over;
 
-	if (over->told && (s32)(vm->ring->tail - over->index) > 0)
-		over->told = false;
+	if (likely(!over->told) || (s32)(vm->ring->tail - over->index) <= 0)
+		return;
+	over->told = false;
+	vm->untold = true;
 }
 
 /* Are a device's groups refused at a higher rate than it may be? */
@@ -353,19 +364,21 @@ static enum fq_outcome fq_refuse(struct fq_device *device, enum fq_outcome outco
  * @record: is written as a whole
  * @slot: stands for its group
  * @request: the request
+ * @flags: FAULTQ_RECORD_LAST or 0
  *
  * The records of a group have one time, by which its deadline is reckoned.
  */
 void fq_fill_request(struct faultq_record *record, const struct fq_slot *slot,
-		     const struct fq_page_request *request)
+		     const struct fq_page_request *request, u16 flags)
 {
 	const struct fq_group_key *key = &slot->key;
 
+	flags |= FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
+	if (key->has_pasid)
+		flags |= FAULTQ_RECORD_PASID;
 	record->type = FAULTQ_PAGE_REQUEST;
 	record->perm = request->perm;
-	record->flags = FAULTQ_RECORD_DEVICE | FAULTQ_RECORD_ADDRESS;
-	if (key->has_pasid)
-		record->flags |= FAULTQ_RECORD_PASID;
+	record->flags = flags;
 	record->device = slot->device->id;
 	record->pasid = key->pasid;
 	record->group = key->group;
@@ -375,32 +388,28 @@ void fq_fill_request(struct faultq_record *record, const struct fq_slot *slot,
 	memset_after(record, 0, timestamp);
 }
 
-static inline struct faultq_record *
-fq_stage_request(struct fq_vm *vm, const struct fq_slot *slot,
-		 const struct fq_page_request *request)
+static inline void fq_stage_request(struct fq_vm *vm, const struct fq_slot *slot,
+				    const struct fq_page_request *request, u16 flags)
 {
 	struct faultq_record *record = fq_ring_stage(vm->ring, FQ_RING_REQUEST);
 
-	fq_fill_request(record, slot, request);
+	fq_fill_request(record, slot, request, flags);
 	fq_stage_loss(vm, record);
-	return record;
 }
 
-static void fq_stage_group(struct fq_vm *vm, const struct fq_slot *slot,
-			   const struct fq_page_request *requests)
+static inline void fq_stage_group(struct fq_vm *vm, const struct fq_slot *slot,
+				  const struct fq_page_request *request, unsigned int count)
 {
-	unsigned int i, last = slot->key.count - 1;
-
-	for (i = 0; i < last; i++)
-		fq_stage_request(vm, slot, &requests[i]);
-	fq_stage_request(vm, slot, &requests[last])->flags |= FAULTQ_RECORD_LAST;
+	for (; unlikely(count > 1); count--)
+		fq_stage_request(vm, slot, request++, 0);
+	fq_stage_request(vm, slot, request, FAULTQ_RECORD_LAST);
 }
 
 /* Make an admitted group outstanding and publish it; returns whether to wake. */
-static bool fq_queue_group(struct fq_device *device, const struct fq_group_key *key,
-			   const struct fq_page_request *requests)
+static inline bool fq_queue_group(struct fq_vm *vm, struct fq_device *device,
+				  const struct fq_group_key *key,
+				  const struct fq_page_request *requests)
 {
-	struct fq_vm *vm = device->vm;
 	struct fq_slot *slot;
 
 	slot = fq_pending_take(&vm->pending, device, &device->outstanding, key, requests);
@@ -408,7 +417,7 @@ static bool fq_queue_group(struct fq_device *device, const struct fq_group_key *
 	device->nr_outstanding++;
 	fq_count(vm, device, FQ_COUNT_GROUPS, 1);
 	fq_rearm_over(vm);
-	fq_stage_group(vm, slot, requests);
+	fq_stage_group(vm, slot, requests, key->count);
 	if (vm->deadlines.deadline)
 		fq_timer_arm(vm);
 	trace_faultq_queue(device, slot);
@@ -420,20 +429,19 @@ enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_
 {
 	struct fq_vm *vm = device->vm;
 	enum fq_outcome outcome;
-	unsigned long flags;
 	bool wake = false;
 
 	trace_faultq_report(device, key, requests);
-	spin_lock_irqsave(&vm->lock, flags);
+	spin_lock_irq(&vm->lock);
 	fq_count(vm, device, FQ_COUNT_PAGE_REQUESTS, key->count);
-	outcome = fq_admit(device, key->count);
+	outcome = fq_admit(vm, device, key->count);
 	if (unlikely(outcome != FQ_QUEUED))
 		outcome = fq_refuse(device, outcome);
-	if (unlikely(fq_events_wait(vm)))
+	if (unlikely(vm->untold))
 		wake = fq_tell_events(vm);
 	if (likely(outcome == FQ_QUEUED))
-		wake |= fq_queue_group(device, key, requests);
-	spin_unlock_irqrestore(&vm->lock, flags);
+		wake |= fq_queue_group(vm, device, key, requests);
+	spin_unlock_irq(&vm->lock);
 
 	if (outcome != FQ_QUEUED)
 		trace_faultq_terminate(device, key, outcome);
@@ -462,9 +470,18 @@ void fq_report_dropped(struct fq_device *device, unsigned int count)
 	spin_unlock_irqrestore(&device->vm->lock, flags);
 }
 
+/* @device: NULL when it is not known */
+static void fq_count_fault(struct fq_vm *vm, struct fq_device *device, unsigned int counter)
+{
+	if (device)
+		fq_count(vm, device, counter, 1);
+	else
+		fq_count_vm(vm, counter, 1);
+}
+
 static void fq_lose_fault(struct fq_vm *vm, struct fq_device *device)
 {
-	fq_count(vm, device, FQ_COUNT_LOST, 1);
+	fq_count_fault(vm, device, FQ_COUNT_LOST);
 	vm->lost_before = true;
 	if (vm->ring)
 		WRITE_ONCE(vm->ring->header->lost, vm->ring->header->lost + 1);
@@ -480,7 +497,7 @@ static bool fq_queue_fault(struct fq_vm *vm, struct fq_device *device,
 		fq_lose_fault(vm, device);
 		return false;
 	}
-	fq_count(vm, device, FQ_COUNT_UNRECOVERABLE, 1);
+	fq_count_fault(vm, device, FQ_COUNT_UNRECOVERABLE);
 	record = fq_vm_stage(vm, FQ_RING_FAULT);
 	record->type = FAULTQ_UNRECOVERABLE;
 	record->perm = fault->perm;
@@ -533,7 +550,7 @@ void fq_report_revoked(struct fq_vm *vm, struct fq_extent *extent, enum faultq_r
 	bool wake;
 
 	spin_lock_irq(&vm->lock);
-	fq_count(vm, NULL, FQ_COUNT_REVOCATIONS, 1);
+	fq_count_vm(vm, FQ_COUNT_REVOCATIONS, 1);
 	extent->revocation = why;
 	extent->tell = 0;
 	wake = fq_tell_of_extent(vm, extent, FQ_TELL_REVOKED);

@@ -20,7 +20,7 @@ bool fq_tell_events(struct fq_vm *vm);
 void fq_tell_device(struct fq_device *device, enum fq_tell what);
 bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake);
 void fq_fill_request(struct faultq_record *record, const struct fq_slot *slot,
-		     const struct fq_page_request *request);
+		     const struct fq_page_request *request, u16 flags);
 void fq_count_terminated(struct fq_device *device, enum fq_outcome why);
 void fq_switch_off(struct fq_device *device, enum faultq_cause cause);
 

@@ -176,7 +176,7 @@ void fq_source_watch_requests(struct iommu_domain *domain);
 /* What a source calls: the one way up, implemented in report.c. */
 
 /**
- * fq_report_group() - report a whole page request group
+ * fq_report_group() - report a whole page request group; with interrupts on
  * @device: who asks
  * @key: kept until the group is answered
  * @requests: its page requests, the last one last

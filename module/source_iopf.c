@@ -76,11 +76,11 @@ static struct fq_page_request fq_iopf_request(const struct iopf_fault *fault)
 }
 
 /* Kernels that zero what is on the stack do so for each group, and most have one request. */
-static noinline enum fq_outcome fq_iopf_report_long(struct fq_device *device,
-						    struct iopf_group *group)
+static noinline enum fq_outcome fq_iopf_report_requests(struct fq_device *device,
+							struct iopf_group *group)
 {
 	struct fq_page_request requests[FQ_MAX_GROUP];
-	struct fq_group_key key = fq_iopf_key(group);
+	const struct fq_group_key key = fq_iopf_key(group);
 	struct iopf_fault *fault;
 	unsigned int i = 0;
 
@@ -89,21 +89,28 @@ static noinline enum fq_outcome fq_iopf_report_long(struct fq_device *device,
 	return fq_report_group(device, &key, requests);
 }
 
+static enum fq_outcome fq_iopf_report_long(struct fq_device *device, struct iopf_group *group)
+{
+	if (group->fault_count <= FQ_MAX_GROUP)
+		return fq_iopf_report_requests(device, group);
+	fq_report_refused(device, FQ_TOO_LONG, group->fault_count);
+	return FQ_TOO_LONG;
+}
+
+static enum fq_outcome fq_iopf_report_single(struct fq_device *device, struct iopf_group *group)
+{
+	const struct fq_page_request request = fq_iopf_request(&group->last_fault);
+	const struct fq_group_key key = fq_iopf_key(group);
+
+	return fq_report_group(device, &key, &request);
+}
+
 /* When the group was queued, it may be answered and freed already. */
 static enum fq_outcome fq_iopf_report(struct fq_device *device, struct iopf_group *group)
 {
-	struct fq_page_request request;
-	struct fq_group_key key;
-
-	if (group->fault_count > FQ_MAX_GROUP) {
-		fq_report_refused(device, FQ_TOO_LONG, group->fault_count);
-		return FQ_TOO_LONG;
-	}
-	if (group->fault_count > 1)
+	if (unlikely(group->fault_count > 1))
 		return fq_iopf_report_long(device, group);
-	key = fq_iopf_key(group);
-	request = fq_iopf_request(&group->last_fault);
-	return fq_report_group(device, &key, &request);
+	return fq_iopf_report_single(device, group);
 }
 
 static int fq_iopf_handler(struct iopf_group *group)

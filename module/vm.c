@@ -304,18 +304,6 @@ int fq_vm_queue(struct fq_vm *vm, struct faultq_queue *queue)
 }
 
 /**
- * fq_vm_ring() - the ring, where no lock is held
- * @vm: the VM
- *
- * Return: the ring, or NULL before QUEUE.
- */
-struct fq_ring *fq_vm_ring(struct fq_vm *vm)
-{
-	/* Pairs with fq_create_queue(): what it points to is complete. */
-	return smp_load_acquire(&vm->ring);
-}
-
-/**
  * fq_vm_stopped() - was the queue stopped
  * @vm: the VM
  *

@@ -87,7 +87,7 @@ struct fq_over {
  *	no pinning is done under it. Guards @devices (writing), @attachments, @last_id
  * @lock: the fault lock: a leaf, taken with interrupts off. Guards @ring's
  *	contents, @pending, @counters, @deadlines, @timer_due, @max_outstanding, @over, @telling,
- *	@revoked, @lost_before, and in each device what struct fq_device says
+ *	@revoked, @untold, @lost_before, and in each device what struct fq_device says
  * @ring: the ring; NULL until QUEUE, then stays (acquire / release)
  * @pending: outstanding page request groups
  * @counters: over all devices, past ones too
@@ -97,6 +97,7 @@ struct fq_over {
  * @timer: tells of deadlines, and ends what has to end
  * @timer_due: when @timer is set for, CLOCK_MONOTONIC in nanoseconds; U64_MAX: it is not
  * @over: groups that were not admitted
+ * @untold: something of @over, @telling or @revoked is due to be told
  * @lost_before: unrecoverable faults were lost and no record told so yet
  * @telling: devices of which an event has found no room yet
  * @revoked: the same of extents of MMIO
@@ -129,6 +130,7 @@ struct fq_vm {
 	struct delayed_work timer;
 	u64 timer_due;
 	struct fq_over over;
+	bool untold;
 	bool lost_before;
 	struct list_head telling;
 	struct list_head revoked;
@@ -160,7 +162,6 @@ struct fq_vm *fq_vm_find(u32 id);
 struct fq_vm *fq_vm_next(u32 *id);
 
 int fq_vm_queue(struct fq_vm *vm, struct faultq_queue *queue);
-struct fq_ring *fq_vm_ring(struct fq_vm *vm);
 bool fq_vm_stopped(struct fq_vm *vm);
 
 int fq_vm_file(struct fq_vm *vm);
@@ -172,5 +173,17 @@ int fq_vm_stats(struct fq_vm *vm, struct faultq_stats *stats);
 
 void fq_timer_arm(struct fq_vm *vm);
 void fq_timer_work(struct work_struct *work);
+
+/**
+ * fq_vm_ring() - the ring, where no lock is held
+ * @vm: the VM
+ *
+ * Return: the ring, or NULL before QUEUE.
+ */
+static inline struct fq_ring *fq_vm_ring(struct fq_vm *vm)
+{
+	/* Pairs with fq_create_queue(): what it points to is complete. */
+	return smp_load_acquire(&vm->ring);
+}
 
 #endif
