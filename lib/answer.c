@@ -7,26 +7,38 @@
 
 #include "private.h"
 
-int faultq_respond(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
-		   uint32_t *done)
+/* A call may end early, after a signal for one: go on where it ended. @call tells of both. */
+static int respond_to_rest(const struct faultq *fq, struct faultq_respond *call)
 {
-	uint32_t total = 0;
 	int ret;
 
 	do {
-		struct faultq_respond call = {
-			.size = sizeof(call),
-			.answers = (uintptr_t)(answers + total),
-			.count = count - total,
-			.entry_size = sizeof(*answers),
-		};
+		struct faultq_respond rest = *call;
 
-		ret = fq_ioctl(fq, FAULTQ_RESPOND, &call);
-		if (!ret)
-			total += call.done;
-	} while (!ret && total < count);
+		rest.answers += (uint64_t)call->done * call->entry_size;
+		rest.count -= call->done;
+		rest.done = 0;
+		ret = fq_ioctl(fq, FAULTQ_RESPOND, &rest);
+		call->done += rest.done;
+	} while (!ret && call->done < call->count);
+	return ret;
+}
+
+int faultq_respond(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
+		   uint32_t *done)
+{
+	struct faultq_respond call = {
+		.size = sizeof(call),
+		.answers = (uintptr_t)answers,
+		.count = count,
+		.entry_size = sizeof(*answers),
+	};
+	int ret = fq_ioctl(fq, FAULTQ_RESPOND, &call);
+
+	if (!ret && call.done < call.count)
+		ret = respond_to_rest(fq, &call);
 	if (done)
-		*done = total;
+		*done = call.done;
 	return ret;
 }
 

@@ -12,11 +12,6 @@
 
 #include "private.h"
 
-int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument)
-{
-	return ioctl(fq->fd, request, argument) < 0 ? -errno : 0;
-}
-
 int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name)
 {
 	size_t length = strlen(name);

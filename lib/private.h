@@ -7,7 +7,9 @@
 #ifndef LIBFAULTQ_PRIVATE_H
 #define LIBFAULTQ_PRIVATE_H
 
+#include <errno.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 
 #include "faultq.h"
 
@@ -49,7 +51,10 @@ struct faultq {
 int fq_from_new_fd(struct faultq **fqp, int fd);
 
 /* ioctl() that returns a negative errno. */
-int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument);
+static inline int fq_ioctl(const struct faultq *fq, unsigned long request, void *argument)
+{
+	return ioctl(fq->fd, request, argument) < 0 ? -errno : 0;
+}
 
 /* Copy a device name into a structure of the ABI; -ENAMETOOLONG. */
 int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name);
