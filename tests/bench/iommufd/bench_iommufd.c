@@ -161,10 +161,10 @@ static void respond(const struct iommu_hwpt_page_response *answers, unsigned int
 	must(write(queue, answers, size) == (ssize_t)size);
 }
 
-static void report_batch(unsigned int count, unsigned int rounds)
+static void report_steps(unsigned int count, unsigned int rounds)
 {
 	static struct iommu_hwpt_page_response answers[BATCH_MAX];
-	static struct series delivered, consumed, answered, both, all;
+	static struct series delivered, consumed, answered;
 
 	for (unsigned int i = 0; i < rounds; i++) {
 		uint64_t t0 = instructions(), t1, t2, t3;
@@ -178,12 +178,28 @@ static void report_batch(unsigned int count, unsigned int rounds)
 		series_add(&delivered, t1 - t0);
 		series_add(&consumed, t2 - t1);
 		series_add(&answered, t3 - t2);
-		series_add(&both, t3 - t1);
-		series_add(&all, t3 - t0);
 	}
 	series_report(&delivered, count, "fault.deliver.%u.iommufd", count);
 	series_report(&consumed, count, "fault.consume.%u.iommufd", count);
 	series_report(&answered, count, "fault.answer.%u.iommufd", count);
+}
+
+static void report_round_trip(unsigned int count, unsigned int rounds)
+{
+	static struct iommu_hwpt_page_response answers[BATCH_MAX];
+	static struct series all, both;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		uint64_t t0 = instructions(), t1, t2;
+
+		deliver(&first, 0, count);
+		t1 = instructions();
+		consume(answers, count);
+		respond(answers, count);
+		t2 = instructions();
+		series_add(&both, t2 - t1);
+		series_add(&all, t2 - t0);
+	}
 	series_report(&all, count, "fault.round-trip.%u.iommufd", count);
 	series_report(&both, count, "fault.consume-answer.%u.iommufd", count);
 }
@@ -191,8 +207,12 @@ static void report_batch(unsigned int count, unsigned int rounds)
 static void a_fault_in_batches(void **state)
 {
 	(void)state;
-	for (unsigned int count = 1; count <= BATCH_MAX; count *= 4)
-		report_batch(count, count > 16 ? 50 : ROUNDS);
+	for (unsigned int count = 1; count <= BATCH_MAX; count *= 4) {
+		unsigned int rounds = count > 16 ? 50 : ROUNDS;
+
+		report_steps(count, rounds);
+		report_round_trip(count, rounds);
+	}
 }
 
 static void report_outstanding(unsigned int count)
