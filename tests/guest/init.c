@@ -9,6 +9,7 @@
  * The program's standard output is the TAP channel, its standard error goes there as TAP
  * comments. What this process itself has to say there are lines that begin with "#guest ", which
  * scripts/guest-run and scripts/tap-collect read:
+ *	#guest alive			every ten seconds, from a thread of its own
  *	#guest ready			wants to hear of the next program
  *	#guest loaded			the modules are in, the program starts
  *	#guest exited STATUS		how the program ended
@@ -21,10 +22,12 @@
  * The kernel's log has a mark where a program starts and one where it is over.
  *
  * On the kernel command line: faultq.tap=DEVICE, faultq.lane=LANE, faultq.scale=quick|soak;
- * faultq.patience=SECONDS, where the guest's clock is not the host's; and faultq.test=NAME, which
+ * faultq.patience=SECONDS, where the guest's clock is not the host's and nothing is to run beside
+ * the program; and faultq.test=NAME, which
  * is the only program then, without a word from the host.
  *
- * One thread beside the main one: it relays standard error. It owns nothing but its pipe.
+ * Two threads beside the main one: one relays standard error, and owns nothing but its pipe; the
+ * other says that timers work, whatever the main thread waits for.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,6 +52,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
 #define HUNG_TASK_MAX	120
+#define HEARTBEAT	10	/* seconds */
 
 /* What the kernel command line asks for. */
 static struct {
@@ -57,7 +61,7 @@ static struct {
 	char lane[32];
 	char scale[16];
 	char patience[16];
-} config = { .patience = "600" };
+} config;
 
 /* In the order of loading. */
 static const char *const modules[] = { "iommu_faultq", "mock_iommu" };
@@ -157,6 +161,23 @@ static void *relay(void *pipe)
 	if (from)
 		fclose(from);
 	return NULL;
+}
+
+static void *beat(void *nothing)
+{
+	while (true) {
+		report("alive");
+		sleep(HEARTBEAT);
+	}
+	return nothing;
+}
+
+static void start_heartbeat(void)
+{
+	pthread_t thread;
+
+	if (!config.patience[0] && pthread_create(&thread, NULL, beat, NULL))
+		report("error no heartbeat: %s", strerror(errno));
 }
 
 static void set_environment(void)
@@ -343,10 +364,11 @@ int main(void)
 	machine_prepare();
 	read_command_line();
 	set_environment();
-	if (channel_open(config.tap, atoi(config.patience))) {
+	if (channel_open(config.tap, config.patience[0] ? atoi(config.patience) : 600)) {
 		fprintf(stderr, "init: no TAP channel '%s': %m\n", config.tap);
 		end_guest();
 	}
+	start_heartbeat();
 	run_tests();
 	channel_close();
 	end_guest();
