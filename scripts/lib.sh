@@ -135,21 +135,30 @@ log_dir() {
 	fi
 }
 
-# list_programs PATTERN FILE...: the names of the programs, made of FILE each, that match the glob PATTERN.
+# Does NAME match one of the globs, separated by spaces?
+matches() {
+	local name=$1 glob
+	local -a globs
+	read -ra globs <<<"$2"
+	for glob in "${globs[@]}"; do
+		# shellcheck disable=SC2053 # a pattern it is
+		[[ $name != $glob ]] || return 0
+	done
+	return 1
+}
+
+# list_programs GLOBS FILE...: the names of the programs, made of FILE each, that match one of the globs.
 list_programs() {
-	local pattern=$1 file name
+	local file name
 	for file in "${@:2}"; do
 		name=${file##*/}
 		name=${name%.*}
 		case $name in
 		init | demo | '*') continue ;;
 		esac
-		# shellcheck disable=SC2254 # a pattern it is
-		case $name in
-		$pattern) echo "$name" ;;
-		esac
+		! matches "$name" "$1" || echo "$name"
 	done
 }
 
-# The names of all tests that match the glob PATTERN. init is the guest's first process, demo no test.
+# The names of all tests that match one of the globs. init is the guest's first process, demo no test.
 list_tests() { list_programs "$1" "$top"/tests/guest/*.c "$top"/tests/guest/*.sh; }

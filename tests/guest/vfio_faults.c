@@ -382,7 +382,7 @@ static void groups_change_containers_while_they_fault(void **state)
 
 	__atomic_store_n(&faulting, true, __ATOMIC_RELAXED);
 	assert_int_equal(pthread_create(&faulter, NULL, fault_all_the_time, NULL), 0);
-	for (unsigned long i = 0; i < scaled(50, 5000); i++) {
+	for (unsigned long i = 0; i < scaled(20, 5000); i++) {
 		__atomic_store_n(&paging, true, __ATOMIC_RELAXED);
 		assert_int_equal(pthread_create(&pager, NULL, answer_all_the_time, vm), 0);
 		vfio_close_device(&stack);
