@@ -17,6 +17,7 @@
 #include "floor.h"
 #include "measure.h"
 #include "memory.h"
+#include "steps.h"
 #include "support/cgroup.h"
 #include "support/fault.h"
 #include "support/kinds.h"
@@ -29,7 +30,6 @@
 #define SLOTS		8192u
 #define ENTRIES		32768u
 #define ROUNDS		1000u
-#define BATCH_MAX	1024u
 #define OUTSTANDING_MAX	4096u
 
 static struct device first, second;
@@ -82,20 +82,21 @@ static void deliver(const struct device *device, uint32_t group, uint32_t count)
 }
 
 /* Takes groups of one record each off the queue, all of which are there. */
-static void consume(struct faultq_answer *answers, unsigned int count)
+static void consume(void *answers, unsigned int count)
 {
 	const struct faultq_record *record;
+	struct faultq_answer *answer = answers;
 
-	for (; count; count--, answers++) {
+	for (; count; count--, answer++) {
 		must(faultq_peek(vm, &record) == 1);
-		*answers = (struct faultq_answer){
+		*answer = (struct faultq_answer){
 			.cookie = record->cookie, .code = FAULTQ_SUCCESS,
 		};
 		faultq_consume(vm);
 	}
 }
 
-static void respond(struct faultq_answer *answers, unsigned int count)
+static void respond(void *answers, unsigned int count)
 {
 	must(!faultq_respond(vm, answers, count, NULL));
 }
@@ -113,60 +114,19 @@ static void report_null(void)
 	series_report(&series, 1, "floor.getppid");
 }
 
-/* In batches of @count: each step, per fault. */
-static void report_steps(unsigned int count, unsigned int rounds)
+static void deliver_first(unsigned int count)
 {
-	static struct series delivered, consumed, answered;
-	static struct faultq_answer answers[BATCH_MAX];
-
-	for (unsigned int i = 0; i < rounds; i++) {
-		uint64_t t0 = instructions(), t1, t2, t3;
-
-		deliver(&first, 0, count);
-		t1 = instructions();
-		consume(answers, count);
-		t2 = instructions();
-		respond(answers, count);
-		t3 = instructions();
-		series_add(&delivered, t1 - t0);
-		series_add(&consumed, t2 - t1);
-		series_add(&answered, t3 - t2);
-	}
-	series_report(&delivered, count, "fault.deliver.%u.faultq", count);
-	series_report(&consumed, count, "fault.consume.%u.faultq", count);
-	series_report(&answered, count, "fault.answer.%u.faultq", count);
+	deliver(&first, 0, count);
 }
 
-/* The same, without a look between consuming and answering. Returns what both took. */
-static double report_round_trip(unsigned int count, unsigned int rounds)
-{
-	static struct series all, both;
-	static struct faultq_answer answers[BATCH_MAX];
-
-	for (unsigned int i = 0; i < rounds; i++) {
-		uint64_t t0 = instructions(), t1, t2;
-
-		deliver(&first, 0, count);
-		t1 = instructions();
-		consume(answers, count);
-		respond(answers, count);
-		t2 = instructions();
-		series_add(&both, t2 - t1);
-		series_add(&all, t2 - t0);
-	}
-	series_report(&all, count, "fault.round-trip.%u.faultq", count);
-	return series_report(&both, count, "fault.consume-answer.%u.faultq", count);
-}
+static const struct consumer faultq_consumer = {
+	.name = "faultq", .deliver = deliver_first, .consume = consume, .respond = respond,
+};
 
 static void a_fault_in_batches(void **state)
 {
 	(void)state;
-	for (unsigned int count = 4; count <= BATCH_MAX; count *= 4) {
-		unsigned int rounds = count > 16 ? 50 : ROUNDS;
-
-		report_steps(count, rounds);
-		report_round_trip(count, rounds);
-	}
+	steps_report_batches(&faultq_consumer, 4);
 }
 
 /* What a handler that only remembers the group leaves: the mock's call, and the kernel. */
@@ -221,8 +181,8 @@ static void the_own_share_of_a_fault(void **state)
 	(void)state;
 	report_null();
 	floor = report_floor();
-	report_steps(1, ROUNDS);
-	figure_report(report_round_trip(1, ROUNDS) - floor, "own.consume-answer");
+	steps_report(&faultq_consumer, 1);
+	figure_report(steps_report_round_trip(&faultq_consumer, 1) - floor, "own.consume-answer");
 	report_handler();
 }
 

@@ -18,11 +18,11 @@
 
 #include "measure.h"
 #include "memory.h"
+#include "steps.h"
 #include "support/fault.h"
 
 #define IOVA		0x1000000ull
 #define ROUNDS		1000u
-#define BATCH_MAX	1024u
 #define OUTSTANDING_MAX	4096u
 
 /* A mock device, on a page table that has no faults or on one whose faults are queued. */
@@ -142,77 +142,39 @@ static void deliver(const struct mock *mock, uint32_t group, uint32_t count)
 	}
 }
 
-static void consume(struct iommu_hwpt_page_response *answers, unsigned int count)
+static void consume(void *answers, unsigned int count)
 {
 	static struct iommu_hwpt_pgfault records[OUTSTANDING_MAX];
+	struct iommu_hwpt_page_response *answer = answers;
 	size_t size = count * sizeof(*records);
 
 	must(read(queue, records, size) == (ssize_t)size);
 	for (unsigned int i = 0; i < count; i++)
-		answers[i] = (struct iommu_hwpt_page_response){
+		answer[i] = (struct iommu_hwpt_page_response){
 			.cookie = records[i].cookie, .code = IOMMUFD_PAGE_RESP_SUCCESS,
 		};
 }
 
-static void respond(const struct iommu_hwpt_page_response *answers, unsigned int count)
+static void respond(void *answers, unsigned int count)
 {
-	size_t size = count * sizeof(*answers);
+	size_t size = count * sizeof(struct iommu_hwpt_page_response);
 
 	must(write(queue, answers, size) == (ssize_t)size);
 }
 
-static void report_steps(unsigned int count, unsigned int rounds)
+static void deliver_first(unsigned int count)
 {
-	static struct iommu_hwpt_page_response answers[BATCH_MAX];
-	static struct series delivered, consumed, answered;
-
-	for (unsigned int i = 0; i < rounds; i++) {
-		uint64_t t0 = instructions(), t1, t2, t3;
-
-		deliver(&first, 0, count);
-		t1 = instructions();
-		consume(answers, count);
-		t2 = instructions();
-		respond(answers, count);
-		t3 = instructions();
-		series_add(&delivered, t1 - t0);
-		series_add(&consumed, t2 - t1);
-		series_add(&answered, t3 - t2);
-	}
-	series_report(&delivered, count, "fault.deliver.%u.iommufd", count);
-	series_report(&consumed, count, "fault.consume.%u.iommufd", count);
-	series_report(&answered, count, "fault.answer.%u.iommufd", count);
+	deliver(&first, 0, count);
 }
 
-static void report_round_trip(unsigned int count, unsigned int rounds)
-{
-	static struct iommu_hwpt_page_response answers[BATCH_MAX];
-	static struct series all, both;
-
-	for (unsigned int i = 0; i < rounds; i++) {
-		uint64_t t0 = instructions(), t1, t2;
-
-		deliver(&first, 0, count);
-		t1 = instructions();
-		consume(answers, count);
-		respond(answers, count);
-		t2 = instructions();
-		series_add(&both, t2 - t1);
-		series_add(&all, t2 - t0);
-	}
-	series_report(&all, count, "fault.round-trip.%u.iommufd", count);
-	series_report(&both, count, "fault.consume-answer.%u.iommufd", count);
-}
+static const struct consumer iommufd_consumer = {
+	.name = "iommufd", .deliver = deliver_first, .consume = consume, .respond = respond,
+};
 
 static void a_fault_in_batches(void **state)
 {
 	(void)state;
-	for (unsigned int count = 1; count <= BATCH_MAX; count *= 4) {
-		unsigned int rounds = count > 16 ? 50 : ROUNDS;
-
-		report_steps(count, rounds);
-		report_round_trip(count, rounds);
-	}
+	steps_report_batches(&iommufd_consumer, 1);
 }
 
 static void report_outstanding(unsigned int count)
