@@ -320,14 +320,13 @@ int fq_list_doorbells(struct fq_vm *vm, struct faultq_list *list)
 /* The records of a group as the ring had them. */
 static void fq_describe_group(const struct fq_slot *slot, struct faultq_record *records)
 {
-	unsigned int i;
+	unsigned int i, last = slot->key.count - 1;
 
-	for (i = 0; i < slot->key.count; i++) {
+	for (i = 0; i <= last; i++) {
 		struct fq_page_request request = fq_pending_request(slot, i);
 
-		fq_fill_request(&records[i], slot, &request, 0);
+		fq_fill_request(&records[i], slot, &request, i == last ? FAULTQ_RECORD_LAST : 0);
 	}
-	records[i - 1].flags |= FAULTQ_RECORD_LAST;
 }
 
 /* One slot; returns its records, or -ENOSPC when they do not fit. */
