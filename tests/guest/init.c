@@ -23,8 +23,7 @@
  *
  * On the kernel command line: faultq.tap=DEVICE, faultq.lane=LANE, faultq.scale=quick|soak;
  * faultq.patience=SECONDS, where the guest's clock is not the host's and nothing is to run beside
- * the program; and faultq.test=NAME, which
- * is the only program then, without a word from the host.
+ * the program; and faultq.test=NAME, which is the only program then, without a word from the host.
  *
  * Two threads beside the main one: one relays standard error, and owns nothing but its pipe; the
  * other says that timers work, whatever the main thread waits for.
