@@ -5,10 +5,11 @@
  * The producer index is loaded with acquire semantics before records are read,
  * the consumer index is stored with release semantics after they were. The kernel
  * wakes nobody unless it saw the ring drained, so "empty" is only said after a
- * full fence behind the last store of the consumer index, and a second look.
+ * full fence behind the last store of the consumer index, and a second look. Where the
+ * header says that events wait for room, poll() makes the kernel publish them.
  */
 #include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,20 +69,33 @@ fail:
 	return -error;
 }
 
-static uint32_t available(struct ring *ring)
+static uint32_t flags(const struct ring *ring)
 {
+	return __atomic_load_n(&ring->header->flags, __ATOMIC_RELAXED);
+}
+
+static void publish_events(const struct faultq *fq)
+{
+	struct pollfd pfd = { .fd = fq->fd, .events = POLLIN };
+
+	poll(&pfd, 1, 0);
+}
+
+static uint32_t available(struct faultq *fq)
+{
+	struct ring *ring = &fq->ring;
+
 	if (ring->producer == ring->next)
 		ring_look(ring);
 	if (ring->producer == ring->next) {
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		ring_look(ring);
 	}
+	if (ring->producer == ring->next && flags(ring) & FAULTQ_RING_WAITING) {
+		publish_events(fq);
+		ring_look(ring);
+	}
 	return ring->producer - ring->next;
-}
-
-static bool stopped(const struct ring *ring)
-{
-	return __atomic_load_n(&ring->header->flags, __ATOMIC_RELAXED) & FAULTQ_RING_STOPPED;
 }
 
 /* Groups are published whole: the last one of a group that has begun is there. */
@@ -113,10 +127,10 @@ static const struct faultq_record *join(struct ring *ring, uint32_t count)
 int ring_peek(struct faultq *fq, const struct faultq_record **records)
 {
 	struct ring *ring = &fq->ring;
-	uint32_t count = available(ring);
+	uint32_t count = available(fq);
 
 	if (!count)
-		return stopped(ring) ? -EIO : 0;
+		return flags(ring) & FAULTQ_RING_STOPPED ? -EIO : 0;
 	count = length_of_next(ring, count);
 	if (count > fq->info.max_group)
 		return -EPROTO;

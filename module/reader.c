@@ -15,13 +15,18 @@
 static int fq_vm_ready(struct fq_vm *vm)
 {
 	int ready = -EIO;
+	bool wake = false;
 
 	spin_lock_irq(&vm->lock);
 	if (fq_vm_sync(vm)) {
-		fq_tell_events(vm);
+		if (vm->untold)
+			wake = fq_tell_events(vm);
 		ready = fq_ring_fill(vm->ring);
 	}
 	spin_unlock_irq(&vm->lock);
+	/* Whoever looks is not all who sleep. */
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 	return ready;
 }
 
@@ -63,6 +68,7 @@ static u32 fq_copy_run(struct fq_ring *ring, u32 from, u32 count, char __user *b
 static ssize_t fq_copy_records(struct fq_vm *vm, char __user *buffer, u32 count)
 {
 	u32 done = fq_copy_run(vm->ring, 0, count, buffer);
+	bool wake = false;
 
 	if (done && done < count)
 		done += fq_copy_run(vm->ring, done, count - done,
@@ -70,7 +76,11 @@ static ssize_t fq_copy_records(struct fq_vm *vm, char __user *buffer, u32 count)
 
 	spin_lock_irq(&vm->lock);
 	fq_ring_advance(vm->ring, done);
+	if (vm->untold)
+		wake = fq_tell_events(vm);
 	spin_unlock_irq(&vm->lock);
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 	return done ? done * sizeof(struct faultq_record) : -EFAULT;
 }
 

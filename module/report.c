@@ -4,8 +4,11 @@
  *
  * A page request group takes slots, a place of its IOMMU instance, and room in the ring,
  * all under the fault lock: no allocation, no search, no user memory. One that is not
- * admitted is answered by the source at once. Events of which the ring has no room are
- * kept until it has: one of each kind for a device, one for the VM.
+ * admitted is answered by the source at once.
+ *
+ * Events that find no room in the ring wait for it: one of each kind for a device and for an
+ * extent of MMIO, two for the VM. The header says so, and the VM's timer looks for room now and
+ * then, since a consumer that makes room tells nobody.
  */
 #include <linux/eventfd.h>
 #include <linux/ktime.h>
@@ -167,6 +170,17 @@ static bool fq_tell_extent(struct fq_vm *vm, struct fq_extent *extent)
 	return fq_ring_publish(vm->ring);
 }
 
+/* One event for all groups whose own found no room. */
+static bool fq_tell_late(struct fq_vm *vm)
+{
+	struct faultq_record *record = fq_vm_stage(vm, FQ_RING_EVENT);
+
+	record->type = FAULTQ_DEADLINE;
+	record->count = vm->late;
+	vm->late = 0;
+	return fq_ring_publish(vm->ring);
+}
+
 static bool fq_over_is_due(const struct fq_over *over)
 {
 	return over->count && !over->told;
@@ -174,16 +188,12 @@ static bool fq_over_is_due(const struct fq_over *over)
 
 static bool fq_events_wait(const struct fq_vm *vm)
 {
-	return !list_empty(&vm->telling) || !list_empty(&vm->revoked) || fq_over_is_due(&vm->over);
+	return !list_empty(&vm->telling) || !list_empty(&vm->revoked) ||
+	       fq_over_is_due(&vm->over) || vm->late;
 }
 
-/**
- * fq_tell_events() - publish events that wait, as far as there is room
- * @vm: the VM
- *
- * Return: whether to wake the consumer.
- */
-bool fq_tell_events(struct fq_vm *vm)
+/* Publish events as far as there is room. */
+static bool fq_tell_some(struct fq_vm *vm)
 {
 	struct fq_device *device;
 	struct fq_extent *extent;
@@ -199,7 +209,33 @@ bool fq_tell_events(struct fq_vm *vm)
 	}
 	if (fq_over_is_due(&vm->over) && fq_vm_has_room(vm, FQ_RING_EVENT))
 		wake |= fq_tell_over(vm);
+	if (vm->late && fq_vm_has_room(vm, FQ_RING_EVENT))
+		wake |= fq_tell_late(vm);
 	vm->untold = fq_events_wait(vm);
+	return wake;
+}
+
+/**
+ * fq_tell_events() - publish events that wait, as far as there is room
+ * @vm: the VM
+ *
+ * What is left is tried again by the VM's timer.
+ *
+ * Return: whether to wake the consumer.
+ */
+bool fq_tell_events(struct fq_vm *vm)
+{
+	struct fq_ring *ring = vm->ring;
+	u32 before;
+	bool wake;
+
+	if (!ring)
+		return false;
+	before = ring->staged;
+	wake = fq_tell_some(vm);
+	if (fq_ring_wait(ring, vm->untold && !ring->stopped))
+		wake |= fq_tell_some(vm);
+	fq_timer_retry(vm, ring->staged != before);
 	return wake;
 }
 
@@ -220,25 +256,28 @@ void fq_tell_device(struct fq_device *device, enum fq_tell what)
  * fq_tell_deadline() - tell that a group has passed its deadline
  * @vm: the VM
  * @slot: stands for the group
- * @wake: is set when the consumer is to be woken
  *
- * Return: whether there was room for the event.
+ * Where there is no room it is counted, and fq_tell_events() tells the count.
+ *
+ * Return: whether to wake the consumer.
  */
-bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake)
+bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot)
 {
 	const struct fq_group_key *key = &slot->key;
 	struct faultq_record *record;
 
-	if (!fq_vm_has_room(vm, FQ_RING_EVENT))
+	if (vm->late || !fq_vm_has_room(vm, FQ_RING_EVENT)) {
+		vm->late++;
+		vm->untold = true;
 		return false;
+	}
 	record = fq_stage_event(vm, FAULTQ_DEADLINE, slot->device->id);
 	if (key->has_pasid)
 		record->flags |= FAULTQ_RECORD_PASID;
 	record->pasid = key->pasid;
 	record->group = key->group;
 	record->cookie = slot->cookie;
-	*wake |= fq_ring_publish(vm->ring);
-	return true;
+	return fq_ring_publish(vm->ring);
 }
 
 /**
@@ -319,7 +358,7 @@ static void fq_note_over(struct fq_device *device, enum faultq_cause cause)
 }
 
 /* The event was consumed, and now a group is admitted: the next refusal is news. */
-static void fq_rearm_over(struct fq_vm *vm)
+static inline void fq_rearm_over(struct fq_vm *vm)
 {
 	struct fq_over *over = &vm->over;
 
@@ -416,7 +455,6 @@ static inline bool fq_queue_group(struct fq_vm *vm, struct fq_device *device,
 	slot->time = ktime_get_ns();
 	device->nr_outstanding++;
 	fq_count(vm, device, FQ_COUNT_GROUPS, 1);
-	fq_rearm_over(vm);
 	fq_stage_group(vm, slot, requests, key->count);
 	if (vm->deadlines.deadline)
 		fq_timer_arm(vm);
@@ -437,6 +475,8 @@ enum fq_outcome fq_report_group(struct fq_device *device, const struct fq_group_
 	outcome = fq_admit(vm, device, key->count);
 	if (unlikely(outcome != FQ_QUEUED))
 		outcome = fq_refuse(device, outcome);
+	else
+		fq_rearm_over(vm);
 	if (unlikely(vm->untold))
 		wake = fq_tell_events(vm);
 	if (likely(outcome == FQ_QUEUED))
@@ -517,10 +557,11 @@ void fq_report_unrecoverable(struct fq_vm *vm, struct fq_device *device,
 			     const struct fq_unrecoverable *fault)
 {
 	unsigned long flags;
-	bool wake;
+	bool wake = false;
 
 	spin_lock_irqsave(&vm->lock, flags);
-	wake = fq_tell_events(vm);
+	if (unlikely(vm->untold))
+		wake = fq_tell_events(vm);
 	wake |= fq_queue_fault(vm, device, fault);
 	spin_unlock_irqrestore(&vm->lock, flags);
 
@@ -534,6 +575,7 @@ static bool fq_tell_of_extent(struct fq_vm *vm, struct fq_extent *extent,
 	extent->tell |= what;
 	if (list_empty(&extent->telling))
 		list_add_tail(&extent->telling, &vm->revoked);
+	vm->untold = true;
 	return fq_tell_events(vm);
 }
 

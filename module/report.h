@@ -18,7 +18,7 @@ void fq_vm_stop(struct fq_vm *vm);
 void fq_vm_wake(struct fq_vm *vm, __poll_t events);
 bool fq_tell_events(struct fq_vm *vm);
 void fq_tell_device(struct fq_device *device, enum fq_tell what);
-bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot, bool *wake);
+bool fq_tell_deadline(struct fq_vm *vm, const struct fq_slot *slot);
 void fq_fill_request(struct faultq_record *record, const struct fq_slot *slot,
 		     const struct fq_page_request *request, u16 flags);
 void fq_count_terminated(struct fq_device *device, enum fq_outcome why);

@@ -181,6 +181,27 @@ bool fq_ring_stop(struct fq_ring *ring)
 }
 
 /**
+ * fq_ring_wait() - say in the header whether records wait for room
+ * @ring: the ring
+ * @waiting: whether they do
+ *
+ * Return: whether the consumer may have made room without seeing it: look once more.
+ */
+bool fq_ring_wait(struct fq_ring *ring, bool waiting)
+{
+	u32 flags = ring->header->flags & ~FAULTQ_RING_WAITING;
+
+	if (waiting)
+		flags |= FAULTQ_RING_WAITING;
+	if (flags == ring->header->flags)
+		return false;
+	WRITE_ONCE(ring->header->flags, flags);
+	/* Pairs with the consumer's fence between storing its index and looking at the flags. */
+	smp_mb();
+	return waiting;
+}
+
+/**
  * fq_ring_peek() - look at a published record, for read()
  * @ring: the ring
  * @ahead: how many records behind the tail, less than fq_ring_fill()

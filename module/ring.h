@@ -62,6 +62,7 @@ void fq_ring_describe(const struct fq_ring *ring, struct faultq_queue *queue);
 int fq_ring_mmap(const struct fq_ring *ring, struct vm_area_struct *vma);
 
 bool fq_ring_stop(struct fq_ring *ring);
+bool fq_ring_wait(struct fq_ring *ring, bool waiting);
 
 const struct faultq_record *fq_ring_peek(const struct fq_ring *ring, u32 ahead);
 

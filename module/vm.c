@@ -235,6 +235,7 @@ static int fq_create_queue(struct fq_vm *vm, const struct faultq_queue *queue,
 			   struct eventfd_ctx *eventfd)
 {
 	struct fq_ring *ring;
+	bool wake;
 
 	if (vm->ring)
 		return -EEXIST;
@@ -250,7 +251,10 @@ static int fq_create_queue(struct fq_vm *vm, const struct faultq_queue *queue,
 	spin_lock_irq(&vm->lock);
 	/* Pairs with fq_vm_ring(). */
 	smp_store_release(&vm->ring, ring);
+	wake = fq_tell_events(vm);
 	spin_unlock_irq(&vm->lock);
+	if (wake)
+		fq_vm_wake(vm, EPOLLIN | EPOLLRDNORM);
 	return 0;
 }
 

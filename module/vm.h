@@ -86,18 +86,22 @@ struct fq_over {
  * @mutex: attach, detach, creation of the queue, drains; no user memory is touched and
  *	no pinning is done under it. Guards @devices (writing), @attachments, @last_id
  * @lock: the fault lock: a leaf, taken with interrupts off. Guards @ring's
- *	contents, @pending, @counters, @deadlines, @timer_due, @max_outstanding, @over, @telling,
- *	@revoked, @untold, @lost_before, and in each device what struct fq_device says
+ *	contents, @pending, @counters, @deadlines, @timer_due, @max_outstanding, @over, @late,
+ *	@telling, @revoked, @untold, @retry, @retry_pause, @lost_before, and in each device what
+ *	struct fq_device says
  * @ring: the ring; NULL until QUEUE, then stays (acquire / release)
  * @pending: outstanding page request groups
  * @counters: over all devices, past ones too
  * @max_outstanding: groups that may be outstanding; 0: any number
  * @cap: what that can be raised to without privilege; 0: anything
  * @deadlines: as set by LIMITS
- * @timer: tells of deadlines, and ends what has to end
+ * @timer: tells of deadlines, ends what has to end, and retries events that found no room
  * @timer_due: when @timer is set for, CLOCK_MONOTONIC in nanoseconds; U64_MAX: it is not
  * @over: groups that were not admitted
- * @untold: something of @over, @telling or @revoked is due to be told
+ * @late: groups whose DEADLINE event found no room
+ * @untold: an event waits for room, or is due for another reason
+ * @retry: when to look for room again, CLOCK_MONOTONIC in nanoseconds; 0: never
+ * @retry_pause: nanoseconds that it was set for
  * @lost_before: unrecoverable faults were lost and no record told so yet
  * @telling: devices of which an event has found no room yet
  * @revoked: the same of extents of MMIO
@@ -130,7 +134,10 @@ struct fq_vm {
 	struct delayed_work timer;
 	u64 timer_due;
 	struct fq_over over;
+	u32 late;
 	bool untold;
+	u64 retry;
+	u64 retry_pause;
 	bool lost_before;
 	struct list_head telling;
 	struct list_head revoked;
@@ -172,6 +179,7 @@ int fq_vm_limits(struct fq_vm *vm, struct faultq_limits *limits);
 int fq_vm_stats(struct fq_vm *vm, struct faultq_stats *stats);
 
 void fq_timer_arm(struct fq_vm *vm);
+void fq_timer_retry(struct fq_vm *vm, bool progress);
 void fq_timer_work(struct work_struct *work);
 
 /**

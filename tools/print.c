@@ -17,12 +17,20 @@ static bool is_of_mmio(const struct faultq_record *record)
 	return record->type == FAULTQ_MMIO_REVOKED || record->type == FAULTQ_MMIO_RESTORED;
 }
 
+/* One event for all groups whose own found no room. */
+static bool is_of_late_groups(const struct faultq_record *record)
+{
+	return record->type == FAULTQ_DEADLINE && !record->cookie;
+}
+
 static void print_head(const struct faultq_record *record, const char *name)
 {
 	printf("%llu.%06llu ", record->timestamp / 1000000000,
 	       record->timestamp / 1000 % 1000000);
 	if (is_of_mmio(record))
 		printf("MMIO %llu: ", record->cookie);
+	else if (is_of_late_groups(record))
+		printf("any device: ");
 	else if (!(record->flags & FAULTQ_RECORD_DEVICE))
 		printf("unknown device: ");
 	else if (name)
@@ -88,7 +96,10 @@ void print_record(const struct faultq_record *record, const char *name,
 		       faultq_cause_name(record->reason));
 		break;
 	case FAULTQ_DEADLINE:
-		printf("group %u has passed its deadline", record->group);
+		if (is_of_late_groups(record))
+			printf("%u groups have passed their deadlines", record->count);
+		else
+			printf("group %u has passed its deadline", record->group);
 		break;
 	case FAULTQ_FAULTING_OFF:
 		printf("page requests were switched off: %s", faultq_cause_name(record->reason));
@@ -195,9 +206,9 @@ void print_record_json(const struct faultq_record *record, const char *name,
 	if (!is_event(record))
 		add_string(object, "access", faultq_perm_name(record->perm));
 	add_optional(object, record);
-	if (record->type == FAULTQ_OVER_QUOTA)
+	if (record->type == FAULTQ_OVER_QUOTA || is_of_late_groups(record))
 		add_number(object, "count", record->count);
-	if (record->type == FAULTQ_DEADLINE) {
+	if (record->type == FAULTQ_DEADLINE && !is_of_late_groups(record)) {
 		add_number(object, "group", record->group);
 		add_hex(object, "cookie", record->cookie);
 	}

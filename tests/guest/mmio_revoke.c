@@ -13,6 +13,7 @@
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -532,6 +533,36 @@ static void a_full_ring_loses_no_event(void **state)
 	assert_int_equal(vm_stats(vm, 0).revocations, 301);
 }
 
+/* More revocations at once than there is room for, each of a mapping of its own. */
+static void all_revocations_reach_who_sleeps_on_an_eventfd(void **state)
+{
+	enum { ENTRIES = 64, MAPPINGS = ENTRIES / 4 + 4 };
+	unsigned int told = 0;
+	struct faultq *small;
+	int fd = eventfd(0, EFD_CLOEXEC);
+	uint64_t signals;
+
+	(void)state;
+	assert_int_equal(faultq_open(&small), 0);
+	assert_int_equal(faultq_queue(small, 8, ENTRIES, fd, 0), 0);
+	for (unsigned int i = 0; i < MAPPINGS; i++)
+		assert_int_equal(faultq_map_mmio(small, IOVA + i * BAR_SIZE, bar.memory, BAR_SIZE,
+						 RW, NULL), 0);
+	bar_decode(&bar, false);
+	while (told < MAPPINGS) {
+		const struct faultq_record *record;
+
+		assert_int_equal(read(fd, &signals, sizeof(signals)), sizeof(signals));
+		for (; faultq_peek(small, &record) > 0; told++) {
+			assert_int_equal(record->type, FAULTQ_MMIO_REVOKED);
+			faultq_consume(small);
+		}
+	}
+	assert_int_equal(told, MAPPINGS);
+	faultq_close(small);
+	close(fd);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
 #define RESOURCE(test) cmocka_unit_test_setup_teardown(test, open_resource, close_resource)
 
@@ -559,6 +590,7 @@ int main(void)
 		RESOURCE(what_passes_unseen),
 		TEST(it_is_restored_when_it_is_back),
 		TEST(a_full_ring_loses_no_event),
+		TEST(all_revocations_reach_who_sleeps_on_an_eventfd),
 	};
 
 	return tap_run_group(tests, find_devices, give_devices_back);

@@ -14,6 +14,9 @@
 #define MS		1000000ULL
 #define DEADLINE_MS	40
 #define RW		(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE)
+#define SMALL		64		/* entries of the smallest ring */
+#define SMALL_ROOM	(SMALL / 4)	/* of it, for events */
+#define LATE		(SMALL_ROOM + 8)
 
 static void set_deadline(struct faultq *fq, uint32_t ms, uint32_t invalid, uint32_t grace_ms,
 			 uint32_t strikes)
@@ -259,29 +262,71 @@ static void what_waits_when_a_device_goes_off_fails(void **state)
 	assert_int_equal(vm_stats(rig->fq, rig->id).terminated_off, 1);
 }
 
-/* Events wait for room; until then their groups stay as they are. */
-static void events_without_room_come_when_there_is_some(void **state)
+/* A VM whose ring is the smallest, with @count groups outstanding that nobody looks at. */
+static struct faultq *small_vm(struct rig *rig, unsigned int count)
 {
-	enum { SMALL = 64, ROOM = SMALL / 4 };
-	struct rig *rig = *state;
 	struct faultq *fq = vm_open(RIG_SLOTS, SMALL, 0);
-	struct faultq_record groups[ROOM + 8];
-	uint32_t id;
 
 	vm_detach(rig->fq, rig->id);
-	id = vm_attach(fq, &rig->device);
-	for (unsigned int i = 0; i < ARRAY_SIZE(groups); i++) {
+	rig->id = vm_attach(fq, &rig->device);
+	for (unsigned int i = 0; i < count; i++)
 		inject_group(&rig->device, i, IOVA);
-		groups[i] = take_request(fq);
-	}
-	set_deadline(fq, DEADLINE_MS, 0, 0, 0);
-	while (vm_stats(fq, id).deadlines < ROOM)
-		sched_yield();
-	for (unsigned int i = 0; i < ARRAY_SIZE(groups); i++)
-		expect_deadline(fq, &groups[i]);
-	assert_int_equal(vm_stats(fq, id).deadlines, ARRAY_SIZE(groups));
+	return fq;
+}
+
+static void small_vm_close(struct rig *rig, struct faultq *fq)
+{
 	faultq_close(fq);
 	rig->id = vm_attach(rig->fq, &rig->device);
+}
+
+static void groups_whose_events_find_no_room_are_told_in_one(void **state)
+{
+	struct rig *rig = *state;
+	struct faultq *fq = small_vm(rig, LATE);
+	struct faultq_record groups[LATE], rest;
+
+	set_deadline(fq, DEADLINE_MS, 0, 0, 0);
+	while (vm_stats(fq, rig->id).deadlines < LATE)
+		sched_yield();
+	for (unsigned int i = 0; i < LATE; i++)
+		groups[i] = take_request(fq);
+	for (unsigned int i = 0; i < SMALL_ROOM; i++)
+		expect_deadline(fq, &groups[i]);
+	rest = take_record(fq);
+	assert_int_equal(rest.type, FAULTQ_DEADLINE);
+	assert_int_equal(rest.count, LATE - SMALL_ROOM);
+	assert_int_equal(rest.flags & FAULTQ_RECORD_DEVICE, 0);
+	assert_int_equal(rest.cookie, 0);
+	assert_queue_empty(fq);
+	assert_int_equal(vm_stats(fq, 0).outstanding, LATE);
+	small_vm_close(rig, fq);
+}
+
+/* Its pager is dead: nobody makes room. */
+static void groups_are_ended_by_their_age_whatever_room_there_is(void **state)
+{
+	struct rig *rig = *state;
+	struct faultq *fq = small_vm(rig, LATE);
+
+	set_deadline(fq, DEADLINE_MS, 1, 0, 0);
+	for (unsigned int i = 0; i < LATE; i++)
+		assert_int_equal(wait_response(&rig->device).code, FAULTQ_INVALID);
+	assert_int_equal(vm_stats(fq, rig->id).outstanding, 0);
+	assert_int_equal(vm_stats(fq, rig->id).terminated_deadline, LATE);
+	small_vm_close(rig, fq);
+}
+
+static void strikes_count_whatever_room_there_is(void **state)
+{
+	struct rig *rig = *state;
+	struct faultq *fq = small_vm(rig, LATE);
+
+	set_deadline(fq, DEADLINE_MS, 0, 0, LATE);
+	for (unsigned int i = 0; i < LATE; i++)
+		assert_int_equal(wait_response(&rig->device).code, FAULTQ_FAILURE);
+	assert_int_equal(vm_stats(fq, rig->id).state, FAULTQ_STATE_OFF);
+	small_vm_close(rig, fq);
 }
 
 static void a_deadline_passes_while_the_vm_ends(void **state)
@@ -319,7 +364,9 @@ int main(void)
 		RIG_TEST(a_deadline_that_is_taken_back_causes_nothing),
 		RIG_TEST(strikes_switch_a_device_off_until_enable),
 		RIG_TEST(what_waits_when_a_device_goes_off_fails),
-		RIG_TEST(events_without_room_come_when_there_is_some),
+		RIG_TEST(groups_whose_events_find_no_room_are_told_in_one),
+		RIG_TEST(groups_are_ended_by_their_age_whatever_room_there_is),
+		RIG_TEST(strikes_count_whatever_room_there_is),
 		RIG_TEST(a_deadline_passes_while_the_vm_ends),
 	};
 

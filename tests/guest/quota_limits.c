@@ -219,9 +219,9 @@ static void one_event_tells_of_many(void **state)
 
 	assert_int_equal(faultq_answer(rig->fq, cookie, FAULTQ_SUCCESS), 0);
 	inject_group(&rig->device, 0, IOVA);
+	expect_over(rig->fq, rig->id, FAULTQ_CAUSE_VM, 39);
 	cookie = take_cookie(rig->fq);
 	inject_group(&rig->device, 1, IOVA);
-	expect_over(rig->fq, rig->id, FAULTQ_CAUSE_VM, 40);
 	assert_queue_empty(rig->fq);
 	assert_int_equal(faultq_answer(rig->fq, cookie, FAULTQ_SUCCESS), 0);
 }

@@ -51,11 +51,15 @@
  *   2. stores its new index to the consumer page (release),
  *   3. executes a full memory fence (smp_mb(), atomic_thread_fence(seq_cst)),
  *   4. loads @producer again: if it moved, goes on with 1,
- *   5. sleeps in poll() or on the eventfd.
+ *   5. loads @flags: if FAULTQ_RING_WAITING is set, calls poll() with no timeout and goes
+ *      on with 1,
+ *   6. sleeps in poll() or on the eventfd.
  *
  * The kernel wakes a sleeper only when it publishes a record into a ring that
  * was drained, after a full fence of its own, so the fence in 3 and the second
- * look in 4 are not optional.
+ * look in 4 are not optional. Step 5 is for speed: events that found no room are
+ * published by the next poll(), read() or fault, and otherwise when the kernel looks
+ * for room again by itself, within a second.
  *
  * The kernel reads nothing from user-written memory but the consumer index. An
  * index that moves back, or ahead of @producer, is nonsense: the kernel sets
@@ -68,7 +72,8 @@
  * no free slot, or no room in the ring, is terminated at once: the device gets
  * FAULTQ_INVALID and the counters in STATS tell. An unrecoverable fault that
  * finds no room is lost: the header's @lost counts it, and the next record has
- * FAULTQ_RECORD_AFTER_LOSS. Half of the ring is for page requests, a quarter for
+ * FAULTQ_RECORD_AFTER_LOSS. An event that finds no room waits for it; the header's
+ * FAULTQ_RING_WAITING says so. Half of the ring is for page requests, a quarter for
  * unrecoverable faults and a quarter for events; no kind takes another's room.
  *
  * Quotas
@@ -251,7 +256,8 @@ struct faultq_queue {
 /**
  * struct faultq_ring_header - the header page, written by the kernel only
  * @producer: index of the next record to be published
- * @flags: FAULTQ_RING_STOPPED: the consumer index was nonsense
+ * @flags: FAULTQ_RING_STOPPED: the consumer index was nonsense;
+ *	FAULTQ_RING_WAITING: events wait for room
  * @entries: as given to QUEUE
  * @record_size: bytes of a record
  * @lost: unrecoverable faults that found no room, since QUEUE
@@ -261,6 +267,7 @@ struct faultq_ring_header {
 	__u32 producer;
 	__u32 flags;
 #define FAULTQ_RING_STOPPED		(1U << 0)
+#define FAULTQ_RING_WAITING		(1U << 1)
 	__u32 entries;
 	__u32 record_size;
 	__aligned_u64 lost;
@@ -338,7 +345,7 @@ enum faultq_reason {
  * @reason: when FAULTQ_RECORD_REASON is set: enum faultq_reason, or of an event
  *	enum faultq_cause or enum faultq_revocation
  * @count: OVER_QUOTA: groups that were not admitted since the last such event;
- *	MMIO_RESTORED: 1 if a device wrote to the scratch page, else 0
+ *	DEADLINE: see below; MMIO_RESTORED: 1 if a device wrote to the scratch page, else 0
  * @reserved: 0
  *
  * DEVICE_GONE: @device was attached and is no more; its id will not be given
@@ -351,7 +358,9 @@ enum faultq_reason {
  *
  * DEADLINE: the group of @cookie, with @device, @group and @pasid as in its
  * records, passed the deadline of LIMITS; once for each group. It is still
- * outstanding, if it was not answered meanwhile.
+ * outstanding, if it was not answered meanwhile. With @cookie 0 and no device, the
+ * event stands for @count groups whose own events found no room; PENDING lists those
+ * that are outstanding.
  *
  * FAULTING_OFF: page requests of @device are answered FAULTQ_FAILURE from now on,
  * until ENABLE, for @reason; those that were outstanding are being terminated with

@@ -530,7 +530,21 @@ static void *map_part(int vm, uint64_t offset, uint32_t size, int prot)
  */
 void abi_ring_open(struct abi_ring *ring, int vm, uint32_t slots, uint32_t entries)
 {
-	assert_int_equal(abi_queue(vm, slots, entries, -1, 0, &ring->layout), 0);
+	abi_ring_open_eventfd(ring, vm, slots, entries, -1);
+}
+
+/**
+ * abi_ring_open_eventfd() - the same, with an eventfd
+ * @ring: is filled in
+ * @vm: file descriptor
+ * @slots: groups that may be outstanding
+ * @entries: records
+ * @eventfd: is signalled, or -1
+ */
+void abi_ring_open_eventfd(struct abi_ring *ring, int vm, uint32_t slots, uint32_t entries,
+			   int eventfd)
+{
+	assert_int_equal(abi_queue(vm, slots, entries, eventfd, 0, &ring->layout), 0);
 	ring->header =
 		map_part(vm, ring->layout.header_offset, ring->layout.header_size, PROT_READ);
 	ring->consumer = map_part(vm, ring->layout.consumer_offset, ring->layout.consumer_size,

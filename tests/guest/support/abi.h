@@ -76,6 +76,8 @@ void abi_assert_same_stats(int vm, const struct faultq_stats *before);
 int abi_queue(int vm, uint32_t slots, uint32_t entries, int eventfd, uint32_t flags,
 	      struct faultq_queue *queue);
 void abi_ring_open(struct abi_ring *ring, int vm, uint32_t slots, uint32_t entries);
+void abi_ring_open_eventfd(struct abi_ring *ring, int vm, uint32_t slots, uint32_t entries,
+			   int eventfd);
 void abi_ring_close(struct abi_ring *ring);
 uint32_t abi_producer(const struct abi_ring *ring);
 void abi_set_consumer(struct abi_ring *ring, uint32_t index);
