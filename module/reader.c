@@ -133,11 +133,9 @@ ssize_t fq_vm_read(struct fq_vm *vm, char __user *buffer, size_t length, bool no
 		return -EINVAL;
 
 	do {
-		if (nonblock && !fq_vm_ready(vm))
-			return -EAGAIN;
-		if (wait_event_interruptible(vm->wait, fq_vm_ready(vm)))
+		if (!nonblock && wait_event_interruptible(vm->wait, fq_vm_ready(vm)))
 			return -ERESTARTSYS;
 		ret = fq_read_some(vm, buffer, length, nonblock);
-	} while (!ret);
-	return ret;
+	} while (!ret && !nonblock);
+	return ret ?: -EAGAIN;
 }

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support/abi.h"
@@ -291,6 +292,73 @@ static void of_many_blocked_reads_each_gets_one_fault(void **state)
 	expect_empty();
 }
 
+struct busy_reader {
+	pthread_t thread;
+	bool stop;
+	unsigned long rounds;
+	unsigned long taken;
+};
+
+static void *read_without_blocking(void *data)
+{
+	struct busy_reader *reader = data;
+	struct faultq_record record;
+
+	while (!__atomic_load_n(&reader->stop, __ATOMIC_ACQUIRE)) {
+		if (read_records(&record, RECORD) == (int)RECORD)
+			__atomic_fetch_add(&reader->taken, 1, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&reader->rounds, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* One that blocks never comes around again: nothing more is there to read. */
+static bool comes_around(struct busy_reader *reader)
+{
+	unsigned long before = __atomic_load_n(&reader->rounds, __ATOMIC_ACQUIRE);
+	time_t patience = time(NULL) + 60;
+
+	while (__atomic_load_n(&reader->rounds, __ATOMIC_ACQUIRE) == before) {
+		if (time(NULL) > patience)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static void nonblocking_readers_never_block_each_other(void **state)
+{
+	enum { READERS = 3, FAULTS = 8 };
+	static struct busy_reader readers[READERS];
+	unsigned long taken = 0, rounds = scaled(300, 50000);
+	bool blocked = false;
+
+	(void)state;
+	memset(readers, 0, sizeof(readers));
+	set_nonblocking(1);
+	for (unsigned int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i].thread, NULL, read_without_blocking,
+						&readers[i]), 0);
+	for (unsigned long round = 0; round < rounds && !blocked; round++) {
+		for (unsigned int i = 0; i < FAULTS; i++)
+			fault(i);
+		for (unsigned int i = 0; i < READERS && !blocked; i++)
+			blocked = !comes_around(&readers[i]);
+	}
+	for (unsigned int i = 0; i < READERS; i++)
+		__atomic_store_n(&readers[i].stop, true, __ATOMIC_RELEASE);
+	assert_false(blocked);
+	for (unsigned int i = 0; i < READERS; i++) {
+		pthread_join(readers[i].thread, NULL);
+		taken += readers[i].taken;
+	}
+	while (read_records(&(struct faultq_record){}, RECORD) == (int)RECORD)
+		taken++;
+	set_nonblocking(0);
+	assert_true(taken > 0);
+	assert_int_equal(taken + abi_stats(vm, 0).lost, rounds * FAULTS);
+}
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -480,6 +548,7 @@ int main(void)
 		with_reader(the_file_is_a_stream_and_is_not_written),
 		with_reader(a_fault_wakes_a_blocked_read),
 		with_reader(of_many_blocked_reads_each_gets_one_fault),
+		with_reader(nonblocking_readers_never_block_each_other),
 		with_reader(a_signal_ends_a_blocked_read_with_eintr),
 		with_reader(a_signal_that_restarts_calls_loses_nothing),
 		with_reader(a_killed_reader_takes_nothing_with_it),
