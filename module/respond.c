@@ -99,6 +99,7 @@ fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *e
 	       u32 entry_size)
 {
 	struct faultq_answer __user *entry = entries;
+	struct faultq_answer answer;
 	unsigned int i = 0;
 
 	count = fq_check_tails(answers, count, entries, entry_size);
@@ -106,8 +107,11 @@ fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *e
 		return 0;
 	for (; i < count; i++) {
 		unsafe_get_user(answers[i].cookie, &entry->cookie, fault);
-		unsafe_get_user(answers[i].code, &entry->code, fault);
-		unsafe_put_user(-EINPROGRESS, &entry->result, fault);
+		/* code and result, in one access */
+		unsafe_get_user(*(u64 *)&answer.code, (u64 __user *)&entry->code, fault);
+		answers[i].code = answer.code;
+		/* written back as it is: an entry that is not processed shows no trace */
+		unsafe_put_user(answer.result, &entry->result, fault);
 		entry = (void __user *)entry + entry_size;
 	}
 fault:

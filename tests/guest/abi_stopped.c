@@ -221,6 +221,31 @@ static void an_ioctl_finds_it_out(void **state)
 	expect_terminated(fixture);
 }
 
+/* What fails leaves no trace, neither in the structure nor in its entries. */
+static void a_respond_that_finds_it_out_writes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (unsigned int count = 1; count <= PENDING; count++) {
+		struct faultq_answer answers[PENDING];
+		struct faultq_respond respond = {
+			.size = sizeof(respond), .answers = (uintptr_t)answers, .count = count,
+			.entry_size = sizeof(*answers), .done = 77,
+		};
+
+		for (unsigned int i = 0; i < count; i++)
+			answers[i] = (struct faultq_answer){
+				.cookie = fixture->ring.records[i].cookie, .result = 78,
+			};
+		abi_set_consumer(&fixture->ring, CONSUMED - 1);
+		assert_int_equal(abi_ioctl(fixture->vm, FAULTQ_RESPOND, &respond), -EIO);
+		assert_int_equal(respond.done, 77);
+		for (unsigned int i = 0; i < count; i++)
+			assert_int_equal(answers[i].result, 78);
+	}
+	expect_terminated(fixture);
+}
+
 static void a_good_index_afterwards_does_not_help(void **state)
 {
 	struct fixture *fixture = *state;
@@ -410,6 +435,7 @@ int main(void)
 		with_vms(a_page_request_finds_it_out),
 		with_vms(an_unrecoverable_fault_finds_it_out_and_is_lost),
 		with_vms(an_ioctl_finds_it_out),
+		with_vms(a_respond_that_finds_it_out_writes_nothing),
 		with_vms(a_good_index_afterwards_does_not_help),
 		with_vms(only_some_calls_go_on_working),
 		with_vms(bad_input_is_still_found_first),

@@ -506,7 +506,7 @@ struct faultq_answer {
  * before it. The call ends early, with 0 and @done less than @count, when a
  * signal is pending or an entry's memory cannot be read or written. Each entry is
  * read once, and its @result is probed for writing before the group is
- * answered.
+ * answered; that of an entry that was not processed stays as it was.
  *
  * Errors: EFAULT the first entry cannot be read or written. EINTR a signal came
  * before the first entry. EINVAL @entry_size is less than
