@@ -15,6 +15,7 @@
  * counted as held, and given back after, and neither ever passes what the rule allows.
  */
 #include <linux/atomic.h>
+#include <linux/capability.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -246,6 +247,15 @@ void fq_share_caps(const char *instance, struct fq_caps *caps)
 	mutex_unlock(&fq_shares_lock);
 }
 
+/* How much others use at this moment is an administrator's business. */
+static void fq_share_fill_use(const struct fq_share *share, struct faultq_share *entry)
+{
+	bool tell = share && capable(CAP_SYS_ADMIN);
+
+	entry->vms = tell ? share->members : 0;
+	entry->pool_used = tell ? atomic_read(&share->pool_used) : 0;
+}
+
 /* Everything of an entry but its size and flags; @share may be NULL. */
 static void fq_share_fill(const struct fq_share *share, struct faultq_share *entry)
 {
@@ -257,9 +267,8 @@ static void fq_share_fill(const struct fq_share *share, struct faultq_share *ent
 	entry->max_device = set->max_device;
 	entry->refused_rate = set->refused_rate;
 	entry->max_vm = set->max_vm;
-	entry->vms = share ? share->members : 0;
-	entry->pool_used = share ? atomic_read(&share->pool_used) : 0;
 	entry->own = share && share->own;
+	fq_share_fill_use(share, entry);
 }
 
 static bool fq_name_terminated(const struct faultq_share *share)

@@ -210,25 +210,38 @@ static void print_limit(__u32 limit)
 		printf(" %11s", "none");
 }
 
-static void show_share(const struct faultq_share *share, const char *name)
+static void show_share(const struct faultq_share *share, const char *name, bool use)
 {
 	printf("%-20s %6u %6u %10u", name, share->depth, share->pool, share->guarantee);
 	print_limit(share->max_vm);
 	print_limit(share->max_device);
 	print_limit(share->refused_rate);
-	printf(" %5u %6u%s\n", share->vms, share->pool_used, share->own ? "" : "  (default)");
+	if (use)
+		printf(" %5u %6u", share->vms, share->pool_used);
+	else
+		printf(" %5s %6s", "-", "-");
+	puts(share->own ? "" : "  (default)");
 }
 
+/* @use: whether the kernel tells how much of them is in use */
 static void show(const struct faultq_share *defaults, const struct faultq_share *shares,
-		 uint32_t count)
+		 uint32_t count, bool use)
 {
 	uint32_t i;
 
 	printf("%-20s %6s %6s %10s %11s %11s %11s %5s %6s\n", "instance", "depth", "pool",
 	       "guarantee", "max_vm", "max_device", "refused/s", "VMs", "in use");
-	show_share(defaults, "default");
+	show_share(defaults, "default", use);
 	for (i = 0; i < count; i++)
-		show_share(&shares[i], shares[i].name);
+		show_share(&shares[i], shares[i].name, use);
+}
+
+/* Whoever may list all VMs is told what they use. */
+static bool is_administrator(struct faultq *fq)
+{
+	uint32_t count = 0;
+
+	return faultq_vms(fq, NULL, &count) != -EPERM;
 }
 
 static void show_all(struct faultq *fq, bool json)
@@ -242,7 +255,7 @@ static void show_all(struct faultq *fq, bool json)
 	if (json)
 		show_json(&defaults, shares, count);
 	else
-		show(&defaults, shares, count);
+		show(&defaults, shares, count, is_administrator(fq));
 	free(shares);
 }
 

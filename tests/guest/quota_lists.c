@@ -120,6 +120,22 @@ static int read_shares(void *argument)
 	return faultq_share(rig->fq, "", shares) ?: faultq_instances(rig->fq, shares, &count);
 }
 
+/* What others use at this moment tells one tenant what another does. */
+static int read_use(void *argument)
+{
+	struct rig *rig = argument;
+	struct faultq_share shares[MANY] = { 0 }, share;
+	uint32_t count = MANY;
+	uint32_t use;
+
+	must(!faultq_share(rig->fq, "mock-rig", &share));
+	must(!faultq_instances(rig->fq, shares, &count));
+	use = share.vms | share.pool_used;
+	for (uint32_t i = 0; i < count; i++)
+		use |= shares[i].vms | shares[i].pool_used;
+	return -(int)use;
+}
+
 static int list_vms(void *argument)
 {
 	struct faultq_vm_entry vms[MANY];
@@ -165,6 +181,18 @@ static void who_may_see_and_set_what(void **state)
 	assert_int_equal(without_capability(CAP_SYS_ADMIN, list_devices_of_another, rig), -EPERM);
 	assert_int_equal(without_capability(CAP_SYS_ADMIN, stats_of_another, rig), -EPERM);
 	assert_int_equal(list_vms(rig), 0);
+}
+
+static void the_use_of_a_share_is_for_an_administrator(void **state)
+{
+	struct rig *rig = *state;
+
+	needs_page_requests();
+	for (unsigned int i = 0; i < SHARE_GUARANTEE + 4; i++)
+		inject_group(&rig->device, i, IOVA);
+	assert_int_equal(share_of("rig").pool_used, 4);
+	assert_int_equal(without_capability(CAP_SYS_ADMIN, read_use, rig), 0);
+	assert_int_equal(faultq_drain(rig->fq, rig->id, NULL), 0);
 }
 
 static void instances_are_listed_while_they_have_vms_or_were_set(void **state)
@@ -360,6 +388,7 @@ int main(void)
 		RIG_TEST(bad_shares_are_refused),
 		RIG_TEST(a_share_in_use_does_not_change),
 		RIG_TEST(who_may_see_and_set_what),
+		RIG_TEST(the_use_of_a_share_is_for_an_administrator),
 		RIG_TEST(instances_are_listed_while_they_have_vms_or_were_set),
 		RIG_TEST(a_vm_is_seen_with_its_devices_and_counters),
 		RIG_TEST(ids_are_not_reused_and_end_with_the_vm),

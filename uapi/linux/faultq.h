@@ -915,19 +915,19 @@ struct faultq_enable {
  * @name: name of the instance, as under /sys/class/iommu; empty: the defaults, for
  *	all instances that were not set themselves
  * @depth: in/out: groups that may be outstanding there, 1 to FAULTQ_MAX_DEPTH
- * @pool: in/out: how many of them are shared, 0 to @depth
+ * @pool: in/out: how many of them are shared, 0 to @depth - @guarantee
  * @guarantee: in/out: how many are a VM's own, 1 to @depth - @pool
  * @max_device: in/out: cap of the limit of each device there; 0: none
  * @refused_rate: in/out: cap of @refused_rate of each device there; 0: none
  * @max_vm: in/out: cap of the limit of each VM; 0: none. Only of the defaults, 0 for an
  *	instance.
- * @vms: out: VMs that have a guarantee there
- * @pool_used: out: places of the pool in use
+ * @vms: out: VMs that have a guarantee there; 0 without CAP_SYS_ADMIN
+ * @pool_used: out: places of the pool in use; 0 without CAP_SYS_ADMIN
  * @own: out: 1 if the instance was set itself
  * @reserved: must be 0
  *
- * Everybody may read. An instance need not be there, and what was set for it stays until
- * the module goes.
+ * Everybody may read the settings. An instance need not be there, and what was set for it
+ * stays until the module goes.
  *
  * Errors: EPERM FAULTQ_SHARE_SET without CAP_SYS_ADMIN. EINVAL a value is out of range,
  * or the name is not terminated. EBUSY a VM has a guarantee there; for the defaults: at
