@@ -358,8 +358,8 @@ int fq_mmio_map(struct fq_mmio *mmio)
 	return 0;
 }
 
-/* Everything that can be restored; sets @restored and @written. Returns the first error. */
-static int fq_mmio_restore_some(struct fq_mmio *mmio, u64 *restored, u32 *written)
+/* Everything that can be restored; sets @restored. Returns the first error. */
+static int fq_mmio_restore_some(struct fq_mmio *mmio, u64 *restored)
 {
 	struct fq_extent *extent;
 	int ret, error = 0;
@@ -370,10 +370,20 @@ static int fq_mmio_restore_some(struct fq_mmio *mmio, u64 *restored, u32 *writte
 			*restored += extent->range.size;
 		else if (!error)
 			error = ret;
-		if (ret >= 0 && fq_take_written(fq_mmio_vm(mmio), extent))
-			*written = 1;
 	}
 	return error;
+}
+
+/* Only for a call that tells it: it is told once. */
+static bool fq_mmio_take_written(struct fq_mmio *mmio)
+{
+	struct fq_extent *extent;
+	bool written = false;
+
+	list_for_each_entry(extent, &mmio->extents, node)
+		if (fq_extent_is(extent, FQ_EXTENT_MAPPED))
+			written |= fq_take_written(fq_mmio_vm(mmio), extent);
+	return written;
 }
 
 static u64 fq_mmio_revoked(struct fq_mmio *mmio)
@@ -446,11 +456,14 @@ int fq_mmio_restore(struct fq_ioas *ioas, struct faultq_restore *restore)
 	if (!mmio)
 		return -ENOENT;
 	restore->restored = 0;
-	restore->written = 0;
-	ret = fq_mmio_restore_some(mmio, &restore->restored, &restore->written);
+	ret = fq_mmio_restore_some(mmio, &restore->restored);
+	if (restore->restored)
+		ret = 0;
+	if (!ret)
+		restore->written = fq_mmio_take_written(mmio);
 	restore->revoked = fq_mmio_revoked(mmio);
 	kref_put(&mmio->kref, fq_mmio_release);
-	return restore->restored ? 0 : ret;
+	return ret;
 }
 
 /* Work */
