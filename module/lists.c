@@ -19,36 +19,43 @@
 #include "lists.h"
 #include "report.h"
 
-/* Entries of the caller's size, which may be longer than ours: zero the tails. */
+/* Entries of the caller's size, which may be shorter than ours, or longer: zero the tails. */
 static int fq_copy_entries(u64 address, const void *entries, u32 count, u32 size,
 			   u32 entry_size)
 {
 	void __user *user = u64_to_user_ptr(address);
+	u32 common = min(size, entry_size);
 	u32 i;
 
 	for (i = 0; i < count; i++, user += entry_size, entries += size)
-		if (copy_to_user(user, entries, size) ||
-		    clear_user(user + size, entry_size - size))
+		if (copy_to_user(user, entries, common) ||
+		    clear_user(user + common, entry_size - common))
 			return -EFAULT;
 	return 0;
 }
 
-static bool fq_entry_size_valid(u32 entry_size, u32 size)
+static bool fq_entry_size_valid(u32 entry_size, u32 first_size)
 {
-	return entry_size >= size && entry_size <= PAGE_SIZE;
+	return entry_size >= first_size && entry_size <= PAGE_SIZE;
 }
 
 /**
  * struct fq_listing - what a call lists
  * @fill: writes up to @room zeroed entries, returns how many there are
  * @vm: whose, or NULL
- * @size: of an entry
+ * @size: of an entry as this kernel knows it
+ * @first_size: of an entry as it was published first
  */
 struct fq_listing {
 	unsigned int (*fill)(struct fq_vm *vm, void *entries, unsigned int room);
 	struct fq_vm *vm;
 	u32 size;
+	u32 first_size;
 };
+
+/* The sizes in it, of entries of @type, whose last member was once @last. */
+#define FQ_ENTRY(type, last)							\
+	.size = sizeof(struct type), .first_size = offsetofend(struct type, last)
 
 /* Room for what there is, at most @most; sets @total to how many there are then. */
 static void *fq_gather(const struct fq_listing *listing, u32 most, u32 *room, u32 *total)
@@ -69,7 +76,7 @@ static int fq_list(const struct fq_listing *listing, u64 address, u32 *count, u3
 	void *entries;
 	int ret;
 
-	if (!fq_entry_size_valid(entry_size, listing->size))
+	if (!fq_entry_size_valid(entry_size, listing->first_size))
 		return -EINVAL;
 	for (;;) {
 		entries = fq_gather(listing, *count, &room, &total);
@@ -101,7 +108,7 @@ static unsigned int fq_fill_held(struct fq_vm *vm, void *entries, unsigned int r
 int fq_list_held(struct faultq_held *held)
 {
 	const struct fq_listing listing = {
-		.fill = fq_fill_held, .size = sizeof(struct faultq_held_entry),
+		.fill = fq_fill_held, FQ_ENTRY(faultq_held_entry, reserved),
 	};
 
 	if (!capable(CAP_SYS_ADMIN))
@@ -125,7 +132,7 @@ static unsigned int fq_fill_instances(struct fq_vm *vm, void *entries, unsigned 
 int fq_list_instances(struct faultq_list *list)
 {
 	const struct fq_listing listing = {
-		.fill = fq_fill_instances, .size = sizeof(struct faultq_share),
+		.fill = fq_fill_instances, FQ_ENTRY(faultq_share, reserved),
 	};
 
 	if (list->flags || list->vm || list->reserved)
@@ -184,7 +191,7 @@ static unsigned int fq_fill_vms(struct fq_vm *unused, void *entries, unsigned in
 int fq_list_vms(struct faultq_list *list)
 {
 	const struct fq_listing listing = {
-		.fill = fq_fill_vms, .size = sizeof(struct faultq_vm_entry),
+		.fill = fq_fill_vms, FQ_ENTRY(faultq_vm_entry, unrecoverable),
 	};
 
 	if (!capable(CAP_SYS_ADMIN))
@@ -215,11 +222,9 @@ int fq_look_at(struct fq_vm *vm, u32 id, struct fq_vm **seen)
 	return *seen ? 0 : -ENOENT;
 }
 
-static int fq_list_of_vm(struct fq_vm *vm, struct faultq_list *list,
-			 unsigned int (*fill)(struct fq_vm *vm, void *entries, unsigned int room),
-			 u32 size)
+/* @listing lacks the VM. */
+static int fq_list_of_vm(struct fq_vm *vm, struct faultq_list *list, struct fq_listing listing)
 {
-	struct fq_listing listing = { .fill = fill, .size = size };
 	int ret;
 
 	if (list->flags || list->reserved)
@@ -246,7 +251,9 @@ static unsigned int fq_fill_devices(struct fq_vm *vm, void *entries, unsigned in
  */
 int fq_list_devices(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, fq_fill_devices, sizeof(struct faultq_device_entry));
+	return fq_list_of_vm(vm, list, (struct fq_listing){
+		.fill = fq_fill_devices, FQ_ENTRY(faultq_device_entry, max_outstanding),
+	});
 }
 
 static unsigned int fq_fill_mappings(struct fq_vm *vm, void *entries, unsigned int room)
@@ -263,7 +270,9 @@ static unsigned int fq_fill_mappings(struct fq_vm *vm, void *entries, unsigned i
  */
 int fq_list_mappings(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, fq_fill_mappings, sizeof(struct faultq_mapping_entry));
+	return fq_list_of_vm(vm, list, (struct fq_listing){
+		.fill = fq_fill_mappings, FQ_ENTRY(faultq_mapping_entry, state),
+	});
 }
 
 static unsigned int fq_fill_windows(struct fq_vm *vm, void *entries, unsigned int room)
@@ -280,7 +289,9 @@ static unsigned int fq_fill_windows(struct fq_vm *vm, void *entries, unsigned in
  */
 int fq_list_windows(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, fq_fill_windows, sizeof(struct faultq_window_entry));
+	return fq_list_of_vm(vm, list, (struct fq_listing){
+		.fill = fq_fill_windows, FQ_ENTRY(faultq_window_entry, reserved),
+	});
 }
 
 static unsigned int fq_fill_ranges(struct fq_vm *vm, void *entries, unsigned int room)
@@ -297,7 +308,9 @@ static unsigned int fq_fill_ranges(struct fq_vm *vm, void *entries, unsigned int
  */
 int fq_list_ranges(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, fq_fill_ranges, sizeof(struct faultq_range_entry));
+	return fq_list_of_vm(vm, list, (struct fq_listing){
+		.fill = fq_fill_ranges, FQ_ENTRY(faultq_range_entry, last),
+	});
 }
 
 static unsigned int fq_fill_doorbells(struct fq_vm *vm, void *entries, unsigned int room)
@@ -314,7 +327,9 @@ static unsigned int fq_fill_doorbells(struct fq_vm *vm, void *entries, unsigned 
  */
 int fq_list_doorbells(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, fq_fill_doorbells, sizeof(struct faultq_doorbell_entry));
+	return fq_list_of_vm(vm, list, (struct fq_listing){
+		.fill = fq_fill_doorbells, FQ_ENTRY(faultq_doorbell_entry, users),
+	});
 }
 
 /* The records of a group as the ring had them. */
@@ -379,7 +394,8 @@ int fq_list_pending(struct fq_vm *vm, struct faultq_pending *pending)
 	int ret;
 
 	if (pending->flags || pending->reserved || room < FQ_MAX_GROUP ||
-	    !fq_entry_size_valid(pending->entry_size, sizeof(*records)))
+	    !fq_entry_size_valid(pending->entry_size,
+				 offsetofend(struct faultq_record, reserved)))
 		return -EINVAL;
 	if (!fq_vm_ring(vm))
 		return -ENXIO;

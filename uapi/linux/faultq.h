@@ -15,7 +15,8 @@
  *   sets to the size of the structure it was compiled with. A kernel that knows
  *   a longer structure takes what it does not get as zero, and writes back no
  *   more than @size bytes; a kernel that knows a shorter one accepts a tail of
- *   zeroes. The layout is the same for 32-bit and 64-bit callers.
+ *   zeroes. The layout is the same for 32-bit and 64-bit callers. Entries of
+ *   arrays grow in the same way; their size stands in the call's structure.
  * - Flags that the call does not know, and reserved members that are not zero,
  *   give EINVAL. Features are found out by GET_INFO, not by a version number.
  * - Members marked "out" are written on success only, and are ignored as
@@ -509,8 +510,8 @@ struct faultq_answer {
  * answered; that of an entry that was not processed stays as it was.
  *
  * Errors: EFAULT the first entry cannot be read or written. EINTR a signal came
- * before the first entry. EINVAL @entry_size is less than
- * sizeof(struct faultq_answer) or more than a page. ENXIO there is no queue.
+ * before the first entry. EINVAL @entry_size is less than the entries' first published
+ * size or more than a page. ENXIO there is no queue.
  */
 struct faultq_respond {
 	__u32 size;
@@ -744,8 +745,8 @@ struct faultq_held_entry {
  * claimed and blocked, and the module loaded, until the device is removed from
  * the system or an administrator lets it go by RELEASE.
  *
- * Errors: EPERM no CAP_SYS_ADMIN. EINVAL @entry_size is less than
- * sizeof(struct faultq_held_entry) or more than a page.
+ * Errors: EPERM no CAP_SYS_ADMIN. EINVAL @entry_size is less than the entries' first
+ * published size or more than a page.
  */
 struct faultq_held {
 	__u32 size;
@@ -844,7 +845,8 @@ struct faultq_limits {
  * have written nothing.
  *
  * Errors: ENXIO there is no queue. EINVAL @count is less than max_group, @entry_size is
- * less than sizeof(struct faultq_record) or more than a page, or @position is out of range.
+ * less than the first published size of a record or more than a page, or @position is out of
+ * range.
  */
 struct faultq_pending {
 	__u32 size;
@@ -960,7 +962,7 @@ struct faultq_share {
  * @flags: must be 0
  * @entries: address of an array of the call's entries
  * @count: in: room in the array; out: how many there are, which may be more
- * @entry_size: sizeof() the entries; larger entries get a zero tail
+ * @entry_size: sizeof() the entries; longer ones than this kernel knows get a zero tail
  * @vm: id of another VM, from VMS, or 0 for the caller's; 0 for INSTANCES and VMS
  * @reserved: must be 0
  *
@@ -976,7 +978,8 @@ struct faultq_share {
  * the order of their IOVAs.
  *
  * Errors: EPERM without the capability. ENOENT no such VM. EINVAL @entry_size is less than
- * that of the structure, or more than a page, or @vm is not 0 where it must be.
+ * the first published size of the entries, or more than a page, or @vm is not 0 where it must
+ * be.
  */
 struct faultq_list {
 	__u32 size;
