@@ -24,14 +24,14 @@ static int respond_to_rest(const struct faultq *fq, struct faultq_respond *call)
 	return ret;
 }
 
-int faultq_respond(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
-		   uint32_t *done)
+int faultq_respond_sized(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
+			 uint32_t *done, size_t entry_size)
 {
 	struct faultq_respond call = {
 		.size = sizeof(call),
 		.answers = (uintptr_t)answers,
 		.count = count,
-		.entry_size = sizeof(*answers),
+		.entry_size = entry_size,
 	};
 	int ret = fq_ioctl(fq, FAULTQ_RESPOND, &call);
 

@@ -3,17 +3,23 @@
  * Devices: attached to the VM, detached, and what became of those that could not
  * be given back. Also the counters of the VM and of a device.
  */
+#include <stdbool.h>
+#include <string.h>
+
 #include "private.h"
 
-int faultq_attach(struct faultq *fq, const char *name, struct faultq_attach *attach)
+int faultq_attach_sized(struct faultq *fq, const char *name, struct faultq_attach *attach,
+			size_t size)
 {
-	struct faultq_attach call = { .size = sizeof(call) };
-	int ret = fq_copy_name(call.name, name);
+	union call call;
+	int ret = fq_begin(&call, size, FIRST_ATTACH);
 
+	if (!ret)
+		ret = fq_copy_name(call.attach.name, name);
 	if (!ret)
 		ret = fq_ioctl(fq, FAULTQ_ATTACH, &call);
 	if (!ret && attach)
-		*attach = call;
+		memcpy(attach, &call, size);
 	return ret;
 }
 
@@ -27,24 +33,32 @@ int faultq_detach(struct faultq *fq, uint32_t device, int *held)
 	return ret;
 }
 
-int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats)
+/* At first there was no member @vm: what is as short can only be of the handle's own VM. */
+int faultq_vm_stats_sized(struct faultq *fq, uint32_t vm, uint32_t device,
+			  struct faultq_stats *stats, size_t size)
 {
-	return faultq_vm_stats(fq, 0, device, stats);
-}
+	bool has_vm = size >= offsetof(struct faultq_stats, state);
+	int ret;
 
-int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device, struct faultq_stats *stats)
-{
-	*stats = (struct faultq_stats){ .size = sizeof(*stats), .device = device, .vm = vm };
+	if (vm && !has_vm)
+		return -EINVAL;
+	ret = fq_begin(stats, size, FIRST_STATS);
+	if (ret)
+		return ret;
+	stats->device = device;
+	if (has_vm)
+		stats->vm = vm;
 	return fq_ioctl(fq, FAULTQ_STATS, stats);
 }
 
-int faultq_held(struct faultq *fq, struct faultq_held_entry *entries, uint32_t *count)
+int faultq_held_sized(struct faultq *fq, struct faultq_held_entry *entries, uint32_t *count,
+		      size_t entry_size)
 {
 	struct faultq_held call = {
 		.size = sizeof(call),
 		.entries = (uintptr_t)entries,
 		.count = *count,
-		.entry_size = sizeof(*entries),
+		.entry_size = entry_size,
 	};
 	int ret = fq_ioctl(fq, FAULTQ_HELD, &call);
 

@@ -22,6 +22,7 @@
 #ifndef LIBFAULTQ_H
 #define LIBFAULTQ_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <linux/faultq.h>
 
@@ -31,6 +32,48 @@ extern "C" {
 
 /* A VM: a file of /dev/faultq and what the library needs to consume its queue. */
 struct faultq;
+
+/*
+ * Structures of <linux/faultq.h> grow at the end. The functions below that fill in, read or
+ * list them are inline, and pass on the size that the program was compiled with to one of
+ * these, which touch no byte beyond it. A program need not call these itself. What the
+ * kernel does not know of a structure or an entry is zero; one that is shorter than it was
+ * when it was published first gives -EINVAL, one of more than a page -E2BIG (structures) or
+ * -EINVAL (entries).
+ */
+int faultq_info_sized(struct faultq *fq, struct faultq_info *info, size_t size);
+int faultq_attach_sized(struct faultq *fq, const char *name, struct faultq_attach *attach,
+			size_t size);
+int faultq_respond_sized(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
+			 uint32_t *done, size_t entry_size);
+int faultq_mmio_restore_sized(struct faultq *fq, uint64_t id, struct faultq_restore *restore,
+			      size_t size);
+int faultq_windows_sized(struct faultq *fq, uint32_t vm, struct faultq_window_entry *entries,
+			 uint32_t *count, size_t entry_size);
+int faultq_iova_ranges_sized(struct faultq *fq, uint32_t vm, struct faultq_range_entry *entries,
+			     uint32_t *count, size_t entry_size);
+int faultq_mappings_sized(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry *entries,
+			  uint32_t *count, size_t entry_size);
+int faultq_doorbells_sized(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entry *entries,
+			   uint32_t *count, size_t entry_size);
+int faultq_vm_stats_sized(struct faultq *fq, uint32_t vm, uint32_t device,
+			  struct faultq_stats *stats, size_t size);
+int faultq_limits_sized(struct faultq *fq, uint32_t device, struct faultq_limits *limits,
+			size_t size);
+int faultq_set_limits_sized(struct faultq *fq, const struct faultq_limits *limits, size_t size);
+int faultq_share_sized(struct faultq *fq, const char *instance, struct faultq_share *share,
+		       size_t size);
+int faultq_set_share_sized(struct faultq *fq, const struct faultq_share *share, size_t size);
+int faultq_pending_sized(struct faultq *fq, struct faultq_record *records, uint32_t *count,
+			 uint32_t *position, size_t entry_size);
+int faultq_instances_sized(struct faultq *fq, struct faultq_share *entries, uint32_t *count,
+			   size_t entry_size);
+int faultq_vms_sized(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count,
+		     size_t entry_size);
+int faultq_devices_sized(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
+			 uint32_t *count, size_t entry_size);
+int faultq_held_sized(struct faultq *fq, struct faultq_held_entry *entries, uint32_t *count,
+		      size_t entry_size);
 
 /**
  * faultq_open() - make a new VM
@@ -62,6 +105,8 @@ int faultq_from_fd(struct faultq **fqp, int fd);
  * @container: the container
  * @group: its IOMMU group
  * @device: the device
+ *
+ * It never grows.
  */
 struct faultq_vfio {
 	int container;
@@ -131,7 +176,10 @@ int faultq_fd(const struct faultq *fq);
  *
  * Return: 0; the kernel's errors of GET_INFO.
  */
-int faultq_info(struct faultq *fq, struct faultq_info *info);
+static inline int faultq_info(struct faultq *fq, struct faultq_info *info)
+{
+	return faultq_info_sized(fq, info, sizeof(*info));
+}
 
 /**
  * faultq_queue() - create the queue of the VM and get ready to consume it
@@ -174,7 +222,7 @@ int faultq_takeover(struct faultq *fq, int eventfd);
  *
  * What is next is a whole page request group, all its records in order, or one
  * record of another type. It stays valid, and next, until faultq_consume(). Never
- * blocks.
+ * blocks. The size of a record never changes.
  *
  * 0 means that the queue is empty and that it is safe to sleep: after it, a
  * program with an event loop of its own waits for POLLIN on faultq_fd() or for
@@ -226,7 +274,10 @@ const struct faultq_ring_header *faultq_header(const struct faultq *fq);
  *
  * Return: 0; -ENAMETOOLONG; the kernel's errors of ATTACH.
  */
-int faultq_attach(struct faultq *fq, const char *name, struct faultq_attach *attach);
+static inline int faultq_attach(struct faultq *fq, const char *name, struct faultq_attach *attach)
+{
+	return faultq_attach_sized(fq, name, attach, sizeof(*attach));
+}
 
 /**
  * faultq_detach() - give a device and its IOMMU group back
@@ -252,8 +303,11 @@ int faultq_detach(struct faultq *fq, uint32_t device, int *held);
  * Return: 0 when all were processed; otherwise why the entry at *@done was not,
  * one of the kernel's errors of RESPOND.
  */
-int faultq_respond(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
-		   uint32_t *done);
+static inline int faultq_respond(struct faultq *fq, struct faultq_answer *answers, uint32_t count,
+				 uint32_t *done)
+{
+	return faultq_respond_sized(fq, answers, count, done, sizeof(*answers));
+}
 
 /**
  * faultq_answer() - answer one page request group
@@ -327,7 +381,11 @@ int faultq_map_mmio(struct faultq *fq, uint64_t iova, void *mmio, uint64_t lengt
  *
  * Return: 0; -ENXIO the MMIO is still away; the kernel's other errors of MMIO_RESTORE.
  */
-int faultq_mmio_restore(struct faultq *fq, uint64_t id, struct faultq_restore *restore);
+static inline int faultq_mmio_restore(struct faultq *fq, uint64_t id,
+				      struct faultq_restore *restore)
+{
+	return faultq_mmio_restore_sized(fq, id, restore, sizeof(*restore));
+}
 
 /**
  * faultq_unmap() - remove mappings
@@ -377,8 +435,11 @@ int faultq_window_del(struct faultq *fq, uint32_t id);
  *
  * Return: 0; the kernel's errors of WINDOW_LIST.
  */
-int faultq_windows(struct faultq *fq, uint32_t vm, struct faultq_window_entry *entries,
-		   uint32_t *count);
+static inline int faultq_windows(struct faultq *fq, uint32_t vm,
+				 struct faultq_window_entry *entries, uint32_t *count)
+{
+	return faultq_windows_sized(fq, vm, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_iova_ranges() - list where a VM can map, by I/O virtual address
@@ -391,8 +452,11 @@ int faultq_windows(struct faultq *fq, uint32_t vm, struct faultq_window_entry *e
  *
  * Return: 0; the kernel's errors of IOVA_RANGES.
  */
-int faultq_iova_ranges(struct faultq *fq, uint32_t vm, struct faultq_range_entry *entries,
-		       uint32_t *count);
+static inline int faultq_iova_ranges(struct faultq *fq, uint32_t vm,
+				     struct faultq_range_entry *entries, uint32_t *count)
+{
+	return faultq_iova_ranges_sized(fq, vm, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_mappings() - list what a VM has mapped, by I/O virtual address
@@ -403,8 +467,11 @@ int faultq_iova_ranges(struct faultq *fq, uint32_t vm, struct faultq_range_entry
  *
  * Return: 0; the kernel's errors of MAPPINGS.
  */
-int faultq_mappings(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry *entries,
-		    uint32_t *count);
+static inline int faultq_mappings(struct faultq *fq, uint32_t vm,
+				  struct faultq_mapping_entry *entries, uint32_t *count)
+{
+	return faultq_mappings_sized(fq, vm, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_doorbells() - list the doorbells that are bound for a VM's devices
@@ -415,8 +482,11 @@ int faultq_mappings(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry 
  *
  * Return: 0; the kernel's errors of DOORBELLS.
  */
-int faultq_doorbells(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entry *entries,
-		     uint32_t *count);
+static inline int faultq_doorbells(struct faultq *fq, uint32_t vm,
+				   struct faultq_doorbell_entry *entries, uint32_t *count)
+{
+	return faultq_doorbells_sized(fq, vm, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_stats() - counters of the VM, or of one of its devices
@@ -426,7 +496,10 @@ int faultq_doorbells(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entr
  *
  * Return: 0; the kernel's errors of STATS.
  */
-int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats);
+static inline int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats)
+{
+	return faultq_vm_stats_sized(fq, 0, device, stats, sizeof(*stats));
+}
 
 /**
  * faultq_vm_stats() - counters of another VM, or of one of its devices
@@ -439,7 +512,11 @@ int faultq_stats(struct faultq *fq, uint32_t device, struct faultq_stats *stats)
  *
  * Return: 0; the kernel's errors of STATS.
  */
-int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device, struct faultq_stats *stats);
+static inline int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device,
+				  struct faultq_stats *stats)
+{
+	return faultq_vm_stats_sized(fq, vm, device, stats, sizeof(*stats));
+}
 
 /**
  * faultq_limits() - read the limits of the VM, or of one device
@@ -449,7 +526,10 @@ int faultq_vm_stats(struct faultq *fq, uint32_t vm, uint32_t device, struct faul
  *
  * Return: 0; the kernel's errors of LIMITS.
  */
-int faultq_limits(struct faultq *fq, uint32_t device, struct faultq_limits *limits);
+static inline int faultq_limits(struct faultq *fq, uint32_t device, struct faultq_limits *limits)
+{
+	return faultq_limits_sized(fq, device, limits, sizeof(*limits));
+}
 
 /**
  * faultq_set_limits() - set the limits of the VM, or of one device
@@ -458,7 +538,10 @@ int faultq_limits(struct faultq *fq, uint32_t device, struct faultq_limits *limi
  *
  * Return: 0; the kernel's errors of LIMITS.
  */
-int faultq_set_limits(struct faultq *fq, const struct faultq_limits *limits);
+static inline int faultq_set_limits(struct faultq *fq, const struct faultq_limits *limits)
+{
+	return faultq_set_limits_sized(fq, limits, sizeof(*limits));
+}
 
 /**
  * faultq_share() - read what VMs share of an IOMMU instance
@@ -468,7 +551,10 @@ int faultq_set_limits(struct faultq *fq, const struct faultq_limits *limits);
  *
  * Return: 0; -ENAMETOOLONG; the kernel's errors of SHARE.
  */
-int faultq_share(struct faultq *fq, const char *instance, struct faultq_share *share);
+static inline int faultq_share(struct faultq *fq, const char *instance, struct faultq_share *share)
+{
+	return faultq_share_sized(fq, instance, share, sizeof(*share));
+}
 
 /**
  * faultq_set_share() - set what VMs share of an IOMMU instance
@@ -479,7 +565,10 @@ int faultq_share(struct faultq *fq, const char *instance, struct faultq_share *s
  *
  * Return: 0; the kernel's errors of SHARE.
  */
-int faultq_set_share(struct faultq *fq, const struct faultq_share *share);
+static inline int faultq_set_share(struct faultq *fq, const struct faultq_share *share)
+{
+	return faultq_set_share_sized(fq, share, sizeof(*share));
+}
 
 /**
  * faultq_drain() - terminate what a device has outstanding
@@ -522,8 +611,11 @@ int faultq_enable(struct faultq *fq, uint32_t device, int *interrupted);
  *
  * Return: 0; the kernel's errors of PENDING.
  */
-int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *count,
-		   uint32_t *position);
+static inline int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *count,
+				 uint32_t *position)
+{
+	return faultq_pending_sized(fq, records, count, position, sizeof(*records));
+}
 
 /**
  * faultq_instances() - list IOMMU instances and what VMs share of them
@@ -533,7 +625,10 @@ int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *c
  *
  * Return: 0; the kernel's errors of INSTANCES.
  */
-int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *count);
+static inline int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *count)
+{
+	return faultq_instances_sized(fq, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_vms() - list all VMs
@@ -545,7 +640,10 @@ int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *
  *
  * Return: 0; the kernel's errors of VMS.
  */
-int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count);
+static inline int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count)
+{
+	return faultq_vms_sized(fq, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_devices() - list the devices of a VM
@@ -558,8 +656,11 @@ int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *cou
  *
  * Return: 0; the kernel's errors of DEVICES.
  */
-int faultq_devices(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
-		   uint32_t *count);
+static inline int faultq_devices(struct faultq *fq, uint32_t vm,
+				 struct faultq_device_entry *entries, uint32_t *count)
+{
+	return faultq_devices_sized(fq, vm, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_held() - list the devices that could not be given back safely
@@ -571,7 +672,10 @@ int faultq_devices(struct faultq *fq, uint32_t vm, struct faultq_device_entry *e
  *
  * Return: 0; the kernel's errors of HELD.
  */
-int faultq_held(struct faultq *fq, struct faultq_held_entry *entries, uint32_t *count);
+static inline int faultq_held(struct faultq *fq, struct faultq_held_entry *entries, uint32_t *count)
+{
+	return faultq_held_sized(fq, entries, count, sizeof(*entries));
+}
 
 /**
  * faultq_release() - let a held IOMMU group go without a reset

@@ -4,14 +4,14 @@
  */
 #include "private.h"
 
-int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *count,
-		   uint32_t *position)
+int faultq_pending_sized(struct faultq *fq, struct faultq_record *records, uint32_t *count,
+			 uint32_t *position, size_t entry_size)
 {
 	struct faultq_pending call = {
 		.size = sizeof(call),
 		.records = (uintptr_t)records,
 		.count = *count,
-		.entry_size = sizeof(*records),
+		.entry_size = entry_size,
 		.position = *position,
 	};
 	int ret = fq_ioctl(fq, FAULTQ_PENDING, &call);
@@ -24,7 +24,7 @@ int faultq_pending(struct faultq *fq, struct faultq_record *records, uint32_t *c
 }
 
 int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *entries,
-	    uint32_t entry_size, uint32_t *count)
+	    size_t entry_size, uint32_t *count)
 {
 	struct faultq_list call = {
 		.size = sizeof(call),
@@ -40,18 +40,20 @@ int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *e
 	return ret;
 }
 
-int faultq_instances(struct faultq *fq, struct faultq_share *entries, uint32_t *count)
+int faultq_instances_sized(struct faultq *fq, struct faultq_share *entries, uint32_t *count,
+			   size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_INSTANCES, 0, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_INSTANCES, 0, entries, entry_size, count);
 }
 
-int faultq_vms(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count)
+int faultq_vms_sized(struct faultq *fq, struct faultq_vm_entry *entries, uint32_t *count,
+		     size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_VMS, 0, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_VMS, 0, entries, entry_size, count);
 }
 
-int faultq_devices(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
-		   uint32_t *count)
+int faultq_devices_sized(struct faultq *fq, uint32_t vm, struct faultq_device_entry *entries,
+			 uint32_t *count, size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_DEVICES, vm, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_DEVICES, vm, entries, entry_size, count);
 }

@@ -3,6 +3,8 @@
  * The VM's address space: memory and MMIO of this process mapped for its devices, and
  * unmapped again.
  */
+#include <string.h>
+
 #include "private.h"
 
 int faultq_map(struct faultq *fq, uint64_t iova, void *memory, uint64_t length,
@@ -54,16 +56,18 @@ int faultq_map_mmio(struct faultq *fq, uint64_t iova, void *mmio, uint64_t lengt
 	return ret;
 }
 
-int faultq_mmio_restore(struct faultq *fq, uint64_t id, struct faultq_restore *restore)
+int faultq_mmio_restore_sized(struct faultq *fq, uint64_t id, struct faultq_restore *restore,
+			      size_t size)
 {
-	struct faultq_restore call = {
-		.size = sizeof(call),
-		.id = id,
-	};
-	int ret = fq_ioctl(fq, FAULTQ_MMIO_RESTORE, &call);
+	union call call;
+	int ret = fq_begin(&call, size, FIRST_RESTORE);
 
+	if (ret)
+		return ret;
+	call.restore.id = id;
+	ret = fq_ioctl(fq, FAULTQ_MMIO_RESTORE, &call);
 	if (!ret && restore)
-		*restore = call;
+		memcpy(restore, &call, size);
 	return ret;
 }
 

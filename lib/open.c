@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The life of a handle: opened or made from a descriptor, asked what the kernel
- * can do, closed. Also the helpers that every other file uses.
+ * can do, closed. Also the helpers that every other file uses. Structures that the
+ * caller gives go to the kernel as they are, of the size that the caller knows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,34 @@ int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name)
 		return -ENAMETOOLONG;
 	memcpy(to, name, length + 1);
 	return 0;
+}
+
+int fq_begin(void *structure, size_t size, size_t least)
+{
+	uint32_t head = size;
+
+	if (size < least)
+		return -EINVAL;
+	if (size > sizeof(union call))
+		return -E2BIG;
+	memset(structure, 0, size);
+	memcpy(structure, &head, sizeof(head));
+	return 0;
+}
+
+int fq_set(const struct faultq *fq, unsigned long request, uint32_t flags, const void *structure,
+	   size_t size, size_t least)
+{
+	union call call;
+
+	if (size < least)
+		return -EINVAL;
+	if (size > sizeof(call))
+		return -E2BIG;
+	memcpy(&call, structure, size);
+	call.head[0] = size;
+	call.head[1] = flags;
+	return fq_ioctl(fq, request, &call);
 }
 
 int faultq_from_fd(struct faultq **fqp, int fd)
@@ -72,8 +101,9 @@ int faultq_fd(const struct faultq *fq)
 	return fq->fd;
 }
 
-int faultq_info(struct faultq *fq, struct faultq_info *info)
+int faultq_info_sized(struct faultq *fq, struct faultq_info *info, size_t size)
 {
-	*info = (struct faultq_info){ .size = sizeof(*info) };
-	return fq_ioctl(fq, FAULTQ_GET_INFO, info);
+	int ret = fq_begin(info, size, FIRST_INFO);
+
+	return ret ? ret : fq_ioctl(fq, FAULTQ_GET_INFO, info);
 }

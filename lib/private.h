@@ -56,12 +56,50 @@ static inline int fq_ioctl(const struct faultq *fq, unsigned long request, void 
 	return ioctl(fq->fd, request, argument) < 0 ? -errno : 0;
 }
 
+/* Sizes of structures as they were published first; faultq_vm_stats() has known no shorter ones. */
+enum first_size {
+	FIRST_INFO = 48,
+	FIRST_RECORD = 64,
+	FIRST_ATTACH = 96,
+	FIRST_ANSWER = 16,
+	FIRST_STATS = 160,
+	FIRST_VM_STATS = 424,
+	FIRST_HELD_ENTRY = 72,
+	FIRST_LIMITS = 48,
+	FIRST_SHARE = 112,
+	FIRST_VM_ENTRY = 64,
+	FIRST_DEVICE_ENTRY = 152,
+	FIRST_WINDOW_ENTRY = 40,
+	FIRST_RANGE_ENTRY = 16,
+	FIRST_MAPPING_ENTRY = 32,
+	FIRST_DOORBELL_ENTRY = 16,
+	FIRST_RESTORE = 40,
+};
+
+/* A structure of the caller's size that the library makes itself. */
+union call {
+	uint32_t head[2];	/* size, flags */
+	struct faultq_attach attach;
+	struct faultq_restore restore;
+	unsigned char bytes[4096];
+};
+
+/*
+ * Get a structure of the caller's @size ready for a call: all zero but its size. -EINVAL, shorter
+ * than @least, or -E2BIG, and it is untouched.
+ */
+int fq_begin(void *structure, size_t size, size_t least);
+
+/* Make a call on a copy of the caller's structure of @size bytes, with these @flags. */
+int fq_set(const struct faultq *fq, unsigned long request, uint32_t flags, const void *structure,
+	   size_t size, size_t least);
+
 /* Copy a device name into a structure of the ABI; -ENAMETOOLONG. */
 int fq_copy_name(char to[FAULTQ_NAME_SIZE], const char *name);
 
 /* A call that fills an array; @vm 0 is that of the handle. */
 int fq_list(const struct faultq *fq, unsigned long request, uint32_t vm, void *entries,
-	    uint32_t entry_size, uint32_t *count);
+	    size_t entry_size, uint32_t *count);
 
 int ring_init(struct faultq *fq, const struct faultq_queue *layout);
 void ring_fini(struct faultq *fq);

@@ -5,37 +5,35 @@
  */
 #include "private.h"
 
-int faultq_limits(struct faultq *fq, uint32_t device, struct faultq_limits *limits)
+int faultq_limits_sized(struct faultq *fq, uint32_t device, struct faultq_limits *limits,
+			size_t size)
 {
-	*limits = (struct faultq_limits){ .size = sizeof(*limits), .device = device };
+	int ret = fq_begin(limits, size, FIRST_LIMITS);
+
+	if (ret)
+		return ret;
+	limits->device = device;
 	return fq_ioctl(fq, FAULTQ_LIMITS, limits);
 }
 
-int faultq_set_limits(struct faultq *fq, const struct faultq_limits *limits)
+int faultq_set_limits_sized(struct faultq *fq, const struct faultq_limits *limits, size_t size)
 {
-	struct faultq_limits call = *limits;
-
-	call.size = sizeof(call);
-	call.flags = FAULTQ_LIMITS_SET;
-	return fq_ioctl(fq, FAULTQ_LIMITS, &call);
+	return fq_set(fq, FAULTQ_LIMITS, FAULTQ_LIMITS_SET, limits, size, FIRST_LIMITS);
 }
 
-int faultq_share(struct faultq *fq, const char *instance, struct faultq_share *share)
+int faultq_share_sized(struct faultq *fq, const char *instance, struct faultq_share *share,
+		       size_t size)
 {
-	int ret;
+	int ret = fq_begin(share, size, FIRST_SHARE);
 
-	*share = (struct faultq_share){ .size = sizeof(*share) };
-	ret = fq_copy_name(share->name, instance);
+	if (!ret)
+		ret = fq_copy_name(share->name, instance);
 	return ret ? ret : fq_ioctl(fq, FAULTQ_SHARE, share);
 }
 
-int faultq_set_share(struct faultq *fq, const struct faultq_share *share)
+int faultq_set_share_sized(struct faultq *fq, const struct faultq_share *share, size_t size)
 {
-	struct faultq_share call = *share;
-
-	call.size = sizeof(call);
-	call.flags = FAULTQ_SHARE_SET;
-	return fq_ioctl(fq, FAULTQ_SHARE, &call);
+	return fq_set(fq, FAULTQ_SHARE, FAULTQ_SHARE_SET, share, size, FIRST_SHARE);
 }
 
 static int drain(struct faultq *fq, struct faultq_drain *call, uint32_t *drained)

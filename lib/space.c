@@ -29,26 +29,26 @@ int faultq_window_del(struct faultq *fq, uint32_t id)
 	return fq_ioctl(fq, FAULTQ_WINDOW_DEL, &call);
 }
 
-int faultq_windows(struct faultq *fq, uint32_t vm, struct faultq_window_entry *entries,
-		   uint32_t *count)
+int faultq_windows_sized(struct faultq *fq, uint32_t vm, struct faultq_window_entry *entries,
+			 uint32_t *count, size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_WINDOW_LIST, vm, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_WINDOW_LIST, vm, entries, entry_size, count);
 }
 
-int faultq_iova_ranges(struct faultq *fq, uint32_t vm, struct faultq_range_entry *entries,
-		       uint32_t *count)
+int faultq_iova_ranges_sized(struct faultq *fq, uint32_t vm, struct faultq_range_entry *entries,
+			     uint32_t *count, size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_IOVA_RANGES, vm, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_IOVA_RANGES, vm, entries, entry_size, count);
 }
 
-int faultq_mappings(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry *entries,
-		    uint32_t *count)
+int faultq_mappings_sized(struct faultq *fq, uint32_t vm, struct faultq_mapping_entry *entries,
+			  uint32_t *count, size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_MAPPINGS, vm, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_MAPPINGS, vm, entries, entry_size, count);
 }
 
-int faultq_doorbells(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entry *entries,
-		     uint32_t *count)
+int faultq_doorbells_sized(struct faultq *fq, uint32_t vm, struct faultq_doorbell_entry *entries,
+			   uint32_t *count, size_t entry_size)
 {
-	return fq_list(fq, FAULTQ_DOORBELLS, vm, entries, sizeof(*entries), count);
+	return fq_list(fq, FAULTQ_DOORBELLS, vm, entries, entry_size, count);
 }

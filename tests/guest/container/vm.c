@@ -271,7 +271,8 @@ static int join(struct faultq *fq, const struct pci *pci, struct group *group)
 }
 
 /* What is attached already is told by the call itself, and so is a want of privileges. */
-int __wrap_faultq_attach(struct faultq *fq, const char *name, struct faultq_attach *attach)
+int __wrap_faultq_attach_sized(struct faultq *fq, const char *name, struct faultq_attach *attach,
+			       size_t size)
 {
 	struct place *place = place_of(name);
 	struct faultq_attach unwanted;
@@ -280,12 +281,12 @@ int __wrap_faultq_attach(struct faultq *fq, const char *name, struct faultq_atta
 
 	attach = attach ?: &unwanted;
 	if (!place || !group_of(fq, 0) || geteuid())
-		return __real_faultq_attach(fq, name, attach);
+		return __real_faultq_attach_sized(fq, name, attach, size);
 	group = new_group(fq);
 	ret = join(fq, &place->pci, group);
 	/* VFIO lets a group's file be opened once */
 	if (!ret || ret == -EBUSY)
-		ret = __real_faultq_attach(fq, place->pci.name, attach);
+		ret = __real_faultq_attach_sized(fq, place->pci.name, attach, size);
 	if (!ret && !group_of(fq, attach->device))
 		group->device = attach->device;
 	else
