@@ -6,7 +6,7 @@
 #   make check LANE=debug-6.1 T='ring*'
 #   make soak LANE=...       the full counts
 #   make                     the modules (KDIR or KVER chooses the kernel), library, command
-#   sudo make install        library, command, headers, man pages, udev rule; `make uninstall` undoes it
+#   sudo make install        library, command, headers, man pages, group, udev rule; `make uninstall` undoes it
 #   sudo make dkms           build, install and remove through DKMS, as an administrator would
 #   sudo make dkms-guests    the same in whole Debian systems, and upgrades, with guests that load the modules
 #   make bench               what a fault and a mapping cost, in instructions, beside VFIO type1 and iommufd
