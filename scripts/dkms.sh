@@ -4,7 +4,7 @@
 # dkms.sh: what is to be found in a system that has the package through DKMS, and the counting of what was; to be
 # sourced after lib.sh. The system is the machine itself, or the tree $system if that is set. Who sources this sets
 # $work, a directory for the output of what is being tried.
-kernelver=''	# which dkms tells dkms.conf
+kernelver='' kernel_source_dir='' dkms_tree=''	# which dkms tells dkms.conf
 # shellcheck source=dkms.conf
 . "$top/dkms.conf"
 
@@ -64,6 +64,23 @@ module_info() {
 	modinfo -b "$system/" -k "$kernel" "$@"
 }
 
+# What KERNEL cannot have is a placeholder: found by its name, built for this very kernel.
+is_placeholder() {
+	local info
+	info=$(module_info "$1" "$2")
+	echo "$info"
+	grep -q "^vermagic: *$1 " <<<"$info" && grep -q '^description: *Placeholder' <<<"$info"
+}
+
+# expect_placeholders KERNEL MODULE...
+expect_placeholders() {
+	local kernel=$1 module
+	shift
+	for module; do
+		expect "$kernel: $module is left out" is_placeholder "$kernel" "$module" || true
+	done
+}
+
 # module_is_right KERNEL MODULE VERSION: found by its name, built for this very kernel, under the licence of the kernel.
 module_is_right() {
 	local info
@@ -73,7 +90,7 @@ module_is_right() {
 		grep -q "^vermagic: *$1 " <<<"$info" &&
 		grep -qx "version: *$3" <<<"$info" &&
 		grep -q '^license: *GPL' <<<"$info" &&
-		grep -q '^description: *.' <<<"$info"
+		grep '^description: *.' <<<"$info" | grep -vq Placeholder
 }
 
 # Nothing can ask for the mock but its name: no alias, no mention where modules to load are listed.
@@ -83,11 +100,12 @@ mock_loads_only_by_name() {
 		"$system"/{etc,lib}/udev/rules.d
 }
 
-# expect_modules KERNEL VERSION: all of this for a kernel
+# expect_modules KERNEL VERSION [MODULE...]: all of this for a kernel, of the modules or of all
 expect_modules() {
 	local kernel=$1 version=$2 module
+	local -a wanted=("${@:3}")
 	expect "$kernel: the modules are in updates/dkms" all_installed "$kernel" || return 0
-	for module in "${modules[@]}"; do
+	for module in "${wanted[@]:-${modules[@]}}"; do
 		expect "$kernel: modinfo of $module is right" module_is_right "$kernel" "$module" "$version" || true
 	done
 	expect "$kernel: nothing loads mock_iommu by itself" mock_loads_only_by_name "$kernel" || true

@@ -11,7 +11,7 @@ build=${FAULTQ_BUILD:-$top/build}
 cache=${FAULTQ_CACHE:-$HOME/.cache/iommu-faultq}
 
 # All that the modules are built from.
-module_sources=(Kbuild dkms.conf module mock-iommu uapi scripts/kernel-probes)
+module_sources=(Kbuild dkms.conf module mock-iommu uapi scripts/kernel-probes scripts/dkms-{added,installed})
 
 # Copies them to DIR, without what was built in them; what is newer there stays.
 copy_module_sources() {

@@ -5,7 +5,7 @@
  * named here are mainline's; a stable kernel may differ, which is why nobody asks for
  * its version.
  */
-#define SUPPORTED "mock_iommu supports Linux 6.1 and 6.11 to 7.3"
+#define SUPPORTED "it supports Linux 6.1 and 6.11 to 7.3"
 
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
@@ -63,6 +63,10 @@ void probe(const struct iommu_ops *ops, struct device *dev, struct iommu_domain 
 #endif
 
 #ifdef PROBE_REQUIRED
+#if !defined(CONFIG_IOMMU_API) || !IS_ENABLED(CONFIG_CONFIGFS_FS)
+#error it was built without IOMMUs or without configfs
+#endif
+
 #if !defined(MOCK_HAVE_BUS_OPS) && !defined(MOCK_HAVE_IOPF_GROUP)
 #error no known way to be an IOMMU driver with page requests
 #endif

@@ -148,6 +148,10 @@ int probe(struct vm_area_struct *vma, pte_t **pte, spinlock_t **lock)
 #ifdef PROBE_REQUIRED
 #include "compat.h"
 
+#ifndef CONFIG_IOMMU_API
+#error it was built without IOMMUs
+#endif
+
 #if !defined(FQ_HAVE_FAULT_HANDLER) && !defined(FQ_HAVE_IOPF_GROUP)
 #error no known way to get page requests
 #endif
