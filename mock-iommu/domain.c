@@ -24,6 +24,9 @@
 #define ENTRY_EXEC	BIT(2)
 #define ENTRY_PFN_SHIFT	3
 
+/* Entries that are removed with interrupts off, or without a look whether others want to run. */
+#define BATCH	64
+
 static void *entry_make(unsigned long pfn, int prot)
 {
 	unsigned long value = pfn << ENTRY_PFN_SHIFT;
@@ -77,12 +80,26 @@ struct mock_domain *mock_domain_alloc(void)
 	return domain;
 }
 
+/* What its owner did not unmap. xa_destroy() has interrupts off from the first to the last. */
+static void domain_clear(struct mock_domain *domain)
+{
+	unsigned long page, count = 0;
+	void *pte;
+
+	xa_for_each(&domain->pages, page, pte) {
+		xa_erase_irq(&domain->pages, page);
+		if (!(++count % BATCH))
+			cond_resched();
+	}
+}
+
 /**
  * mock_domain_free() - free a domain that no device has
  * @domain: the domain
  */
 void mock_domain_free(struct mock_domain *domain)
 {
+	domain_clear(domain);
 	xa_destroy(&domain->pages);
 	kfree(domain);
 	module_put(THIS_MODULE);
@@ -122,6 +139,8 @@ int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
 	for (offset = 0; offset < length; offset += PAGE_SIZE) {
+		if (gfpflags_allow_blocking(gfp) && !((offset >> PAGE_SHIFT) % BATCH))
+			cond_resched();
 		ret = domain_map_page(domain, (iova + offset) >> PAGE_SHIFT,
 				      entry_make(PHYS_PFN(phys + offset), prot), gfp);
 		if (ret)
@@ -129,6 +148,20 @@ int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t 
 		*mapped += PAGE_SIZE;
 	}
 	return 0;
+}
+
+/* Returns the bytes up to the first page that was not mapped. */
+static size_t domain_unmap_some(struct mock_domain *domain, unsigned long iova, size_t length)
+{
+	unsigned long flags;
+	size_t offset;
+
+	xa_lock_irqsave(&domain->pages, flags);
+	for (offset = 0; offset < length; offset += PAGE_SIZE)
+		if (!__xa_erase(&domain->pages, (iova + offset) >> PAGE_SHIFT))
+			break;
+	xa_unlock_irqrestore(&domain->pages, flags);
+	return offset;
 }
 
 /**
@@ -141,15 +174,14 @@ int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t 
  */
 size_t mock_domain_unmap(struct mock_domain *domain, unsigned long iova, size_t length)
 {
-	unsigned long flags;
-	size_t offset;
+	size_t done = 0, want, got;
 
-	xa_lock_irqsave(&domain->pages, flags);
-	for (offset = 0; offset < length; offset += PAGE_SIZE)
-		if (!__xa_erase(&domain->pages, (iova + offset) >> PAGE_SHIFT))
-			break;
-	xa_unlock_irqrestore(&domain->pages, flags);
-	return offset;
+	do {
+		want = min(length - done, BATCH * PAGE_SIZE);
+		got = domain_unmap_some(domain, iova + done, want);
+		done += got;
+	} while (got == want && done < length);
+	return done;
 }
 
 /**
