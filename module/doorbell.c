@@ -267,6 +267,7 @@ int fq_doorbells_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 		ret = fq_doorbell_map(domain, doorbell);
 		if (ret)
 			goto undo;
+		cond_resched();
 	}
 	return 0;
 
@@ -285,8 +286,10 @@ void fq_doorbells_empty(struct fq_ioas *ioas, struct fq_domain *domain)
 {
 	struct fq_doorbell *doorbell;
 
-	list_for_each_entry(doorbell, &ioas->doorbells, node)
+	list_for_each_entry(doorbell, &ioas->doorbells, node) {
 		fq_domain_unmap(domain, doorbell->iova, PAGE_SIZE);
+		cond_resched();
+	}
 }
 
 /**

@@ -22,6 +22,9 @@
 
 #define FQ_MAPPING_FLAGS (~(u32)FAULTQ_MAP_ANSWER)
 
+/* Mappings that are removed while the lock is held. */
+#define FQ_BATCH_MAPPINGS 256
+
 /**
  * struct fq_mapping - a mapped range
  * @node: first and last IOVA
@@ -314,16 +317,14 @@ int fq_ioas_map(struct fq_ioas *ioas, struct faultq_map *map)
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_map);
 
-/* Does the range cut a mapping in two? */
+/* Does the range cut a mapping in two? That can only be one at its beginning or at its end. */
 static bool fq_range_cuts(struct fq_ioas *ioas, unsigned long first, unsigned long last)
 {
-	struct fq_mapping *mapping;
+	const struct fq_mapping *at_first = fq_first_mapping(ioas, first, first);
+	const struct fq_mapping *at_last = fq_first_mapping(ioas, last, last);
 
-	for (mapping = fq_first_mapping(ioas, first, last); mapping;
-	     mapping = fq_next_mapping(mapping, first, last))
-		if (mapping->live && (mapping->node.start < first || mapping->node.last > last))
-			return true;
-	return false;
+	return (at_first && at_first->live && at_first->node.start < first) ||
+	       (at_last && at_last->live && at_last->node.last > last);
 }
 
 static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct list_head *dead)
@@ -339,22 +340,50 @@ static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct l
 	list_add_tail(&mapping->dead, dead);
 }
 
-/* Take all live mappings of a range out of the domains, onto a list. */
-static u64 fq_remove_range(struct fq_ioas *ioas, unsigned long first, unsigned long last,
+/**
+ * struct fq_removal - mappings that are being removed
+ * @first: first IOVA of the range
+ * @last: last IOVA
+ * @begun: also one that begins in the range and ends behind it
+ * @next: where to go on
+ * @ended: there is nothing behind it
+ * @bytes: removed so far
+ */
+struct fq_removal {
+	unsigned long first;
+	unsigned long last;
+	bool begun;
+	unsigned long next;
+	bool ended;
+	u64 bytes;
+};
+
+/* One that came since the range was looked at, and is cut by it, came after the removal. */
+static bool fq_removal_takes(const struct fq_removal *removal, const struct fq_mapping *mapping)
+{
+	return mapping->live && mapping->node.start >= removal->first &&
+	       (removal->begun || mapping->node.last <= removal->last);
+}
+
+/* Take some live mappings out of the domains, onto a list. */
+static void fq_remove_some(struct fq_ioas *ioas, struct fq_removal *removal,
 			   struct list_head *dead)
 {
 	struct fq_mapping *mapping, *next;
-	u64 bytes = 0;
+	unsigned int i;
 
-	for (mapping = fq_first_mapping(ioas, first, last); mapping; mapping = next) {
-		next = fq_next_mapping(mapping, first, last);
-		if (!mapping->live)
+	mapping = fq_first_mapping(ioas, removal->next, removal->last);
+	for (i = 0; mapping && i < FQ_BATCH_MAPPINGS; i++, mapping = next) {
+		next = fq_next_mapping(mapping, removal->next, removal->last);
+		if (!fq_removal_takes(removal, mapping))
 			continue;
-		bytes += fq_mapping_size(mapping);
+		removal->bytes += fq_mapping_size(mapping);
 		fq_remove(ioas, mapping, dead);
 		cond_resched();
 	}
-	return bytes;
+	removal->ended = !mapping;
+	if (mapping)
+		removal->next = max(removal->next, mapping->node.start);
 }
 
 static void fq_free_dead(struct list_head *dead)
@@ -367,6 +396,27 @@ static void fq_free_dead(struct list_head *dead)
 		else
 			fq_unpin(&mapping->pin);
 		kfree(mapping);
+		cond_resched();
+	}
+}
+
+/*
+ * Some at a time: who waits for the lock waits for no more than that, and memory comes back
+ * while it goes on. The lock is held at the beginning, and is not in the end.
+ */
+static void fq_remove_range(struct fq_ioas *ioas, struct fq_removal *removal)
+{
+	lockdep_assert_held(&ioas->lock);
+	removal->next = removal->first;
+	for (;;) {
+		LIST_HEAD(dead);
+
+		fq_remove_some(ioas, removal, &dead);
+		mutex_unlock(&ioas->lock);
+		fq_free_dead(&dead);
+		if (removal->ended)
+			return;
+		mutex_lock(&ioas->lock);
 	}
 }
 
@@ -383,7 +433,7 @@ static void fq_free_dead(struct list_head *dead)
  */
 int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 {
-	LIST_HEAD(dead);
+	struct fq_removal removal = {};
 	u64 last = ULONG_MAX;
 
 	*unmapped = 0;
@@ -395,10 +445,10 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 		mutex_unlock(&ioas->lock);
 		return -EINVAL;
 	}
-	*unmapped = fq_remove_range(ioas, iova, last, &dead);
-	mutex_unlock(&ioas->lock);
-
-	fq_free_dead(&dead);
+	removal.first = iova;
+	removal.last = last;
+	fq_remove_range(ioas, &removal);
+	*unmapped = removal.bytes;
 	return 0;
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap);
@@ -416,8 +466,8 @@ EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap);
  */
 int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped)
 {
+	struct fq_removal removal = { .begun = true };
 	struct fq_mapping *first;
-	LIST_HEAD(dead);
 	u64 last;
 
 	*unmapped = 0;
@@ -426,11 +476,14 @@ int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmappe
 
 	mutex_lock(&ioas->lock);
 	first = fq_first_mapping(ioas, iova, last);
-	if (first && first->node.start >= iova)
-		*unmapped = fq_remove_range(ioas, iova, last, &dead);
-	mutex_unlock(&ioas->lock);
-
-	fq_free_dead(&dead);
+	if (!first || first->node.start < iova) {
+		mutex_unlock(&ioas->lock);
+		return 0;
+	}
+	removal.first = iova;
+	removal.last = last;
+	fq_remove_range(ioas, &removal);
+	*unmapped = removal.bytes;
 	return 0;
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_unmap_begun);
@@ -528,6 +581,7 @@ static void fq_mappings_empty(struct fq_ioas *ioas, struct fq_domain *domain,
 			return;
 		if (fq_is_pinned(mapping))
 			fq_domain_unmap(domain, mapping->node.start, fq_mapping_size(mapping));
+		cond_resched();
 	}
 }
 
@@ -543,6 +597,7 @@ static int fq_mappings_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 			fq_mappings_empty(ioas, domain, mapping);
 			return ret;
 		}
+		cond_resched();
 	}
 	return 0;
 }
@@ -747,13 +802,15 @@ static void fq_describe_memory(const struct fq_mapping *mapping,
 	entry->flags = mapping->flags;
 }
 
-static unsigned int fq_describe_mmio(const struct fq_mapping *mapping,
+static unsigned int fq_describe_mmio(const struct fq_mapping *mapping, u64 from,
 				     struct faultq_mapping_entry *entries, unsigned int room)
 {
 	const struct fq_extent *extent;
 	unsigned int done = 0;
 
 	list_for_each_entry(extent, &mapping->mmio->extents, node) {
+		if (extent->iova < from)
+			continue;
 		if (done == room)
 			break;
 		fq_extent_describe(extent, &entries[done]);
@@ -762,36 +819,65 @@ static unsigned int fq_describe_mmio(const struct fq_mapping *mapping,
 	return done;
 }
 
-/* Returns how many entries it took. */
-static unsigned int fq_describe_mapping(const struct fq_mapping *mapping,
+/* What of it begins at @from or behind; returns how many entries it took. */
+static unsigned int fq_describe_mapping(const struct fq_mapping *mapping, u64 from,
 					struct faultq_mapping_entry *entries, unsigned int room)
 {
 	if (mapping->mmio)
-		return fq_describe_mmio(mapping, entries, room);
+		return fq_describe_mmio(mapping, from, entries, room);
+	if (mapping->node.start < from)
+		return 0;
 	fq_describe_memory(mapping, entries);
 	return 1;
 }
 
+static unsigned int fq_describe_mappings(struct fq_ioas *ioas, u64 from,
+					 struct faultq_mapping_entry *entries, unsigned int room)
+{
+	struct fq_mapping *mapping = fq_first_mapping(ioas, from, ULONG_MAX);
+	unsigned int done = 0;
+
+	for (; mapping && done < room; mapping = fq_next_mapping(mapping, from, ULONG_MAX))
+		if (mapping->live)
+			done += fq_describe_mapping(mapping, from, entries + done, room - done);
+	return done;
+}
+
+/* Go on behind the last entry, if there can be anything. */
+static void fq_listing_advance(struct fq_ioas *ioas, struct fq_listed_mappings *listed,
+			       const struct faultq_mapping_entry *last)
+{
+	u64 last_iova = last->iova + last->length - 1;
+
+	listed->ended = last_iova == ULONG_MAX ||
+			!fq_ioas_mapped(ioas, last_iova + 1, ULONG_MAX);
+	listed->from = last_iova + 1;
+}
+
 /**
- * fq_ioas_list_mappings() - list the mappings, by IOVA
+ * fq_ioas_list_mappings() - list some mappings, by IOVA
  * @ioas: the address space
+ * @listed: how far the list is, at first zeroed; is updated
  * @entries: where they go, zeroed
  * @room: how many fit
  *
- * Return: how many there are, which may be more.
+ * A mapping that is there from the first call to the last is listed once, whatever else comes
+ * and goes between the calls.
+ *
+ * Return: how many entries were filled in.
  */
-unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct faultq_mapping_entry *entries,
-				   unsigned int room)
+unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct fq_listed_mappings *listed,
+				   struct faultq_mapping_entry *entries, unsigned int room)
 {
-	struct fq_mapping *mapping;
-	unsigned int count, done = 0;
+	unsigned int done;
 
 	mutex_lock(&ioas->lock);
-	count = ioas->nr_entries;
-	mapping = room ? fq_first_mapping(ioas, 0, ULONG_MAX) : NULL;
-	for (; mapping && done < room; mapping = fq_next_mapping(mapping, 0, ULONG_MAX))
-		if (mapping->live)
-			done += fq_describe_mapping(mapping, entries + done, room - done);
+	listed->present = ioas->nr_entries;
+	done = fq_describe_mappings(ioas, listed->from, entries, room);
+	if (done < room)
+		listed->ended = true;
+	else if (done)
+		fq_listing_advance(ioas, listed, &entries[done - 1]);
 	mutex_unlock(&ioas->lock);
-	return count;
+	return done;
 }

@@ -59,6 +59,18 @@ struct fq_ioas_info {
 	unsigned int room;
 };
 
+/**
+ * struct fq_listed_mappings - how far a list of mappings is
+ * @from: entries from this IOVA on are to be listed
+ * @ended: there are no more
+ * @present: how many there were in all, the last time
+ */
+struct fq_listed_mappings {
+	u64 from;
+	bool ended;
+	unsigned int present;
+};
+
 void fq_ioas_init(struct fq_ioas *ioas);
 void fq_ioas_clear(struct fq_ioas *ioas);
 
@@ -81,8 +93,8 @@ void fq_ioas_block(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_
 int fq_ioas_unblock(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu_group *group,
 		    struct iommu_attach_handle *handle);
 
-unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct faultq_mapping_entry *entries,
-				   unsigned int room);
+unsigned int fq_ioas_list_mappings(struct fq_ioas *ioas, struct fq_listed_mappings *listed,
+				   struct faultq_mapping_entry *entries, unsigned int room);
 unsigned int fq_ioas_list_windows(struct fq_ioas *ioas, struct faultq_window_entry *entries,
 				  unsigned int room);
 unsigned int fq_ioas_list_ranges(struct fq_ioas *ioas, struct faultq_range_entry *entries,

@@ -5,6 +5,7 @@
  *
  * An array is gathered in kernel memory under the locks of what it lists, and copied out
  * without any. It is never larger than what there is to list, and charged to the caller.
+ * Mappings, of which there can be millions, go through in parts.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -18,6 +19,9 @@
 #include "held.h"
 #include "lists.h"
 #include "report.h"
+
+/* Mappings that are listed in one go. */
+#define FQ_LISTED_MAPPINGS 256
 
 /* Entries of the caller's size, which may be shorter than ours, or longer: zero the tails. */
 static int fq_copy_entries(u64 address, const void *entries, u32 count, u32 size,
@@ -256,9 +260,39 @@ int fq_list_devices(struct fq_vm *vm, struct faultq_list *list)
 	});
 }
 
-static unsigned int fq_fill_mappings(struct fq_vm *vm, void *entries, unsigned int room)
+/* The next part, through @entries; returns how many were listed, or -EFAULT. */
+static int fq_list_some_mappings(struct fq_vm *vm, const struct faultq_list *list, u32 done,
+				 struct fq_listed_mappings *listed,
+				 struct faultq_mapping_entry *entries)
 {
-	return fq_ioas_list_mappings(&vm->ioas, entries, room);
+	u32 room = min_t(u32, list->count - done, FQ_LISTED_MAPPINGS), count;
+	u64 address = list->entries + (u64)done * list->entry_size;
+
+	memset(entries, 0, FQ_LISTED_MAPPINGS * sizeof(*entries));
+	count = fq_ioas_list_mappings(&vm->ioas, listed, entries, room);
+	return fq_copy_entries(address, entries, count, sizeof(*entries), list->entry_size) ?:
+	       (int)count;
+}
+
+/* How many there are is known when all were listed; else it is said that there are more. */
+static int fq_list_all_mappings(struct fq_vm *vm, struct faultq_list *list,
+				struct faultq_mapping_entry *entries)
+{
+	struct fq_listed_mappings listed = {};
+	u32 done = 0;
+	int ret;
+
+	do {
+		ret = fq_list_some_mappings(vm, list, done, &listed, entries);
+		if (ret < 0)
+			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		done += ret;
+		cond_resched();
+	} while (!listed.ended && done < list->count);
+	list->count = listed.ended ? done : max(listed.present, done ? done + 1 : 0);
+	return 0;
 }
 
 /**
@@ -270,9 +304,28 @@ static unsigned int fq_fill_mappings(struct fq_vm *vm, void *entries, unsigned i
  */
 int fq_list_mappings(struct fq_vm *vm, struct faultq_list *list)
 {
-	return fq_list_of_vm(vm, list, (struct fq_listing){
-		.fill = fq_fill_mappings, FQ_ENTRY(faultq_mapping_entry, state),
-	});
+	struct faultq_mapping_entry *entries;
+	struct fq_vm *seen;
+	int ret;
+
+	if (list->flags || list->reserved)
+		return -EINVAL;
+	ret = fq_look_at(vm, list->vm, &seen);
+	if (ret)
+		return ret;
+	ret = -EINVAL;
+	if (!fq_entry_size_valid(list->entry_size,
+				 offsetofend(struct faultq_mapping_entry, state)))
+		goto put;
+	ret = -ENOMEM;
+	entries = kvcalloc(FQ_LISTED_MAPPINGS, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		goto put;
+	ret = fq_list_all_mappings(seen, list, entries);
+	kvfree(entries);
+put:
+	fq_vm_put(seen);
+	return ret;
 }
 
 static unsigned int fq_fill_windows(struct fq_vm *vm, void *entries, unsigned int room)

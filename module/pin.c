@@ -23,6 +23,7 @@
 
 #define FQ_BATCH (PAGE_SIZE / sizeof(struct page *))
 #define FQ_SMALL_BATCH 8
+#define FQ_UNPIN_BATCH 4096ul
 #define FQ_RUNS_PER_CHUNK \
 	((PAGE_SIZE - sizeof(struct fq_run_chunk)) / sizeof(struct fq_run))
 
@@ -203,6 +204,18 @@ int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool 
 	return ret;
 }
 
+/* A run can be as long as memory is. */
+static void fq_unpin_run(const struct fq_run *run, bool dirty)
+{
+	unsigned long done, pages;
+
+	for (done = 0; done < run->pages; done += pages) {
+		pages = min(run->pages - done, FQ_UNPIN_BATCH);
+		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn + done), pages, dirty);
+		cond_resched();
+	}
+}
+
 /**
  * fq_unpin() - let pinned memory go
  * @pin: from fq_pin(); zeroed again
@@ -213,11 +226,8 @@ void fq_unpin(struct fq_pin *pin)
 	const struct fq_run *run;
 	struct fq_run_iter iter;
 
-	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter)) {
-		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn), run->pages,
-						 pin->writable);
-		cond_resched();
-	}
+	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter))
+		fq_unpin_run(run, pin->writable);
 	for (chunk = pin->chunks; chunk; chunk = next) {
 		next = chunk->next;
 		kfree(chunk);

@@ -610,7 +610,8 @@ struct faultq_map {
  * any mapping gives 0 and @unmapped 0. @iova 0 with @length ~0 is the whole
  * address space. Windows, and what is bound in them, stay. When the call returns, no
  * device reaches the memory. A MAP that is still at work in another thread is not a
- * mapping yet.
+ * mapping yet. Other calls go on while many mappings are removed; what they map in the
+ * range meanwhile may be removed, too, or stay.
  *
  * Errors: EINVAL not aligned, zero, wrapping, or the range cuts a mapping: then
  * nothing is removed.
@@ -975,7 +976,8 @@ struct faultq_share {
  * reserves; MAPPINGS: struct faultq_mapping_entry of each mapping, of MMIO of each extent;
  * DOORBELLS: struct
  * faultq_doorbell_entry of each doorbell that is bound. Windows, ranges and mappings come in
- * the order of their IOVAs.
+ * the order of their IOVAs. Mappings can be made and removed while they are listed: what is
+ * there all the time is listed once.
  *
  * Errors: EPERM without the capability. ENOENT no such VM. EINVAL @entry_size is less than
  * the first published size of the entries, or more than a page, or @vm is not 0 where it must
