@@ -527,6 +527,22 @@ void fq_ioas_limit(struct fq_ioas *ioas, unsigned int max)
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_limit);
 
+/**
+ * fq_ioas_max() - how many mappings there can be
+ * @ioas: the address space
+ *
+ * Return: mappings; 0: any number.
+ */
+unsigned int fq_ioas_max(struct fq_ioas *ioas)
+{
+	unsigned int max;
+
+	mutex_lock(&ioas->lock);
+	max = ioas->max_ranges;
+	mutex_unlock(&ioas->lock);
+	return max;
+}
+
 /* An IOMMU's smaller pages are of no use: memory comes in the CPU's. */
 static u64 fq_page_sizes(struct fq_ioas *ioas)
 {

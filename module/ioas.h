@@ -79,6 +79,7 @@ int fq_ioas_unmap(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 int fq_ioas_unmap_begun(struct fq_ioas *ioas, u64 iova, u64 length, u64 *unmapped);
 void fq_ioas_stats(struct fq_ioas *ioas, u64 *mapped_bytes, u64 *pinned_pages);
 void fq_ioas_limit(struct fq_ioas *ioas, unsigned int max);
+unsigned int fq_ioas_max(struct fq_ioas *ioas);
 void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info);
 
 bool fq_range_last(u64 start, u64 length, u64 *last);

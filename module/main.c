@@ -33,6 +33,11 @@
 #include "vm.h"
 #include "window.h"
 
+static unsigned int max_mappings = U16_MAX;
+module_param(max_mappings, uint, 0644);
+MODULE_PARM_DESC(max_mappings,
+		 "Mappings that a VM that is opened can have; 0: any number (default 65535)");
+
 /* Arguments of ioctls, in kernel memory. */
 union fq_argument {
 	__u32 size;
@@ -81,6 +86,7 @@ static int fq_get_info(struct fq_vm *vm, union fq_argument *argument)
 		.max_windows = FQ_MAX_WINDOWS,
 		.max_doorbells = FQ_MAX_DOORBELLS,
 		.max_extents = FQ_MAX_EXTENTS,
+		.max_mappings = fq_ioas_max(&vm->ioas),
 	};
 	return 0;
 }
@@ -385,6 +391,7 @@ static int fq_open(struct inode *inode, struct file *file)
 
 	if (!vm)
 		return -ENOMEM;
+	fq_ioas_limit(&vm->ioas, READ_ONCE(max_mappings));
 	file->private_data = vm;
 	return stream_open(inode, file);
 }

@@ -36,6 +36,7 @@ static void print_info_json(const struct faultq_info *info)
 	add_limit(object, "max_windows", info->max_windows);
 	add_limit(object, "max_doorbells", info->max_doorbells);
 	add_limit(object, "max_extents", info->max_extents);
+	add_limit(object, "max_mappings", info->max_mappings);
 	print_json(object);
 }
 
@@ -62,6 +63,10 @@ static void print_info(const struct faultq_info *info)
 	printf("Group           up to %u page requests\n", info->max_group);
 	printf("Address space   up to %u windows, %u doorbells, %u extents of MMIO\n",
 	       info->max_windows, info->max_doorbells, info->max_extents);
+	if (info->max_mappings)
+		printf("Mappings        up to %u in this VM\n", info->max_mappings);
+	else
+		printf("Mappings        any number in this VM\n");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -115,6 +115,8 @@ static void explain_map_error(__u64 iova, int ret)
 		hint = " (the limit of locked memory, ulimit -l, counts mapped pages)";
 	else if (ret == -EEXIST)
 		hint = " (somebody else mapped it)";
+	else if (ret == -ENOSPC)
+		hint = " (max_mappings of iommu_faultq limits the mappings of a VM)";
 	error(0, -ret, "cannot map 0x%llx%s", iova, hint);
 }
 

@@ -31,7 +31,7 @@ AT(faultq_info, reserved, 44);
 AT(faultq_info, max_windows, 48);
 AT(faultq_info, max_doorbells, 52);
 AT(faultq_info, max_extents, 56);
-AT(faultq_info, reserved2, 60);
+AT(faultq_info, max_mappings, 60);
 
 SIZE(faultq_queue, 64);
 AT(faultq_queue, flags, 4);
@@ -317,7 +317,7 @@ static void info_tells_the_limits(void **state)
 	assert_true(info.max_windows >= 1);
 	assert_true(info.max_doorbells >= 1);
 	assert_true(info.max_extents >= 1);
-	assert_int_equal(info.reserved2, 0);
+	assert_int_equal(info.max_mappings, 65535);
 	close(vm);
 }
 

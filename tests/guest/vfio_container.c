@@ -107,6 +107,32 @@ static void bad_mappings_are_refused(void **state)
 	pages_free(memory, 2);
 }
 
+/* Not that of VMs that are opened; whichever file it is, the mappings are the same. */
+static void the_limit_of_mappings_is_the_containers(void **state)
+{
+	char *memory = pages_new(3);
+	struct faultq_info info;
+	struct faultq *fq;
+
+	assert_int_equal(vfio_parameter(MODULE_FAULTQ, "max_mappings", "1"), 0);
+	assert_int_equal(vfio_parameter(MODULE_VFIO, "dma_entry_limit", "2"), 0);
+	vfio_close(&stack);
+	open_stack(state);
+	assert_int_equal(vfio_parameter(MODULE_VFIO, "dma_entry_limit", "65535"), 0);
+	assert_int_equal(vfio_parameter(MODULE_FAULTQ, "max_mappings", "65535"), 0);
+	fq = vfio_vm(stack.container);
+	assert_int_equal(faultq_info(fq, &info), 0);
+	assert_int_equal(info.max_mappings, 2);
+	assert_int_equal(vfio_map(stack.container, IOVA, memory, PAGE, RW), 0);
+	assert_int_equal(faultq_map(fq, IOVA + PAGE, memory + PAGE, PAGE, RW), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA + 2 * PAGE, memory, PAGE, RW), -ENOSPC);
+	assert_int_equal(faultq_map(fq, IOVA + 2 * PAGE, memory, PAGE, RW), -ENOSPC);
+	assert_int_equal(faultq_unmap(fq, IOVA, PAGE, NULL), 0);
+	assert_int_equal(vfio_map(stack.container, IOVA + 2 * PAGE, memory, PAGE, RW), 0);
+	faultq_close(fq);
+	pages_free(memory, 3);
+}
+
 static void the_vms_file_is_a_vm_file(void **state)
 {
 	struct faultq_device_entry devices[4];
@@ -207,6 +233,7 @@ int main(void)
 		cmocka_unit_test(the_backend_answers_to_its_own_number),
 		STACK(dma_goes_through_the_containers_mappings),
 		STACK(bad_mappings_are_refused),
+		STACK(the_limit_of_mappings_is_the_containers),
 		STACK(the_vms_file_is_a_vm_file),
 		STACK(the_vm_outlives_its_container),
 		STACK(a_module_in_use_stays),

@@ -142,7 +142,8 @@ enum faultq_kind {
  * @max_windows: out: most windows that can be added to one VM
  * @max_doorbells: out: most doorbells that can be bound in one VM
  * @max_extents: out: most extents of MMIO that can be mapped in one VM
- * @reserved2: out: 0
+ * @max_mappings: out: most mappings that this VM can have, those that are being made
+ *	included; 0: any number, or a module that does not tell
  *
  * No errors but the common ones.
  */
@@ -180,7 +181,7 @@ struct faultq_info {
 	__u32 max_windows;
 	__u32 max_doorbells;
 	__u32 max_extents;
-	__u32 reserved2;
+	__u32 max_mappings;
 };
 
 #define FAULTQ_GET_INFO		_IO(FAULTQ_IOC_TYPE, 0x00)
@@ -573,8 +574,8 @@ struct faultq_respond {
  * window. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or memory that cannot
  * be pinned; with FAULTQ_MAP_MMIO: no MMIO that can be watched, not writable, or MMIO that is
  * away at present. ENOMEM over RLIMIT_MEMLOCK, or out of memory. EINTR a signal came. ENXIO
- * FAULTQ_MAP_ANSWER, and there is no queue. ENOSPC more than max_extents, or more than 1 GiB
- * with FAULTQ_MAP_SCRATCH.
+ * FAULTQ_MAP_ANSWER, and there is no queue. ENOSPC more than max_mappings or max_extents, or
+ * more than 1 GiB with FAULTQ_MAP_SCRATCH.
  */
 struct faultq_map {
 	__u32 size;
