@@ -9,10 +9,12 @@
  *
  * A device must not be removed from the system while it is attached, so removal is
  * watched: ahead of the IOMMU core, which takes the device out of its group when it
- * is removed. A device is looked up and attached under fq_all_lock, and comes into
- * fq_all_devices there; so its removal either finds it, or is so far that it could
- * not be looked up any more. It stays there until its group was given back: removal
- * waits for that, as the IOMMU core must not take a device apart meanwhile.
+ * is removed. A device is looked up under fq_all_lock, and comes into fq_all_devices
+ * there, before it is attached; so its removal either finds it, or is so far that it
+ * could not be looked up any more. It stays there until its group was given back, or
+ * could not be attached: removal waits for that, as the IOMMU core must not take a
+ * device apart meanwhile. It waits by fq_vm.mutex; fq_all_lock is not held while
+ * domains are filled or emptied, so that no VM waits for what another has mapped.
  *
  * Lock order: fq_vm.mutex, fq_all_lock, the locks of ioas.c and of share.c. The lock of
  * struct fq_vm for the fault path is a leaf.
@@ -89,7 +91,9 @@ static struct fq_device *fq_device_create(struct fq_attachment *attachment, stru
 	INIT_LIST_HEAD(&device->outstanding);
 	INIT_LIST_HEAD(&device->telling);
 	INIT_LIST_HEAD(&device->bindings);
+	INIT_LIST_HEAD(&device->all);
 	device->detached = true;
+	device->down = true;
 	atomic_set(&device->answers, 1);
 	init_completion(&device->answered);
 	list_add_tail(&device->node, &attachment->devices);
@@ -110,7 +114,6 @@ static int fq_publish(struct fq_device *device)
 	device->id = ++vm->last_id;
 	vm->nr_devices++;
 	hash_add_rcu(vm->by_dev, &device->by_dev, (unsigned long)device->dev);
-	list_add_tail(&device->all, &fq_all_devices);
 	return 0;
 }
 
@@ -123,9 +126,29 @@ static void fq_unpublish(struct fq_device *device)
 	vm->nr_devices--;
 }
 
+/* Let removals find the devices of a group. */
+static void fq_watch(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	lockdep_assert_held(&fq_all_lock);
+	list_for_each_entry(device, &attachment->devices, node)
+		list_add_tail(&device->all, &fq_all_devices);
+}
+
 static void fq_unwatch(struct fq_device *device)
 {
-	list_del(&device->all);
+	list_del_init(&device->all);
+}
+
+static void fq_unwatch_all(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	mutex_lock(&fq_all_lock);
+	list_for_each_entry(device, &attachment->devices, node)
+		fq_unwatch(device);
+	mutex_unlock(&fq_all_lock);
 }
 
 /**
@@ -211,10 +234,10 @@ static int fq_device_up(struct fq_device *device)
 	if (ret)
 		return ret;
 	ret = fq_source_up(device);
-	if (ret) {
+	if (ret)
 		fq_unpublish(device);
-		fq_unwatch(device);
-	}
+	else
+		device->down = false;
 	return ret;
 }
 
@@ -242,20 +265,21 @@ static void fq_devices_down(struct fq_attachment *attachment)
 static int fq_devices_up(struct fq_attachment *attachment)
 {
 	struct fq_device *device;
-	int ret;
+	int ret = 0;
 
+	mutex_lock(&fq_all_lock);
 	list_for_each_entry(device, &attachment->devices, node) {
 		ret = fq_device_up(device);
 		if (ret)
 			goto down;
 	}
-	return 0;
+	goto unlock;
 
 down:
-	list_for_each_entry_continue_reverse(device, &attachment->devices, node) {
+	list_for_each_entry_continue_reverse(device, &attachment->devices, node)
 		fq_device_down(device);
-		fq_unwatch(device);
-	}
+unlock:
+	mutex_unlock(&fq_all_lock);
 	return ret;
 }
 
@@ -278,6 +302,13 @@ static void fq_attachment_free(struct fq_attachment *attachment)
 		fq_device_free(device);
 	iommu_group_put(attachment->group);
 	kfree(attachment);
+}
+
+/* One that could not be attached. */
+static void fq_attachment_drop(struct fq_attachment *attachment)
+{
+	fq_unwatch_all(attachment);
+	fq_attachment_free(attachment);
 }
 
 static int fq_collect_device(struct device *dev, void *data)
@@ -400,58 +431,78 @@ static bool fq_has_dev(const struct fq_attachment *attachment, const struct devi
  * and before the group has its default domain; the kernel takes neither into account when
  * the group is claimed.
  */
-static int fq_attach_when_added(struct fq_attachment *attachment, struct device *dev)
+static bool fq_is_added(const struct fq_attachment *attachment, struct device *dev)
 {
-	if (!fq_has_dev(attachment, dev) || !iommu_get_domain_for_dev(dev))
-		return -ENODEV;
-	return fq_own_and_attach(attachment, dev);
+	return fq_has_dev(attachment, dev) && iommu_get_domain_for_dev(dev);
 }
 
-static int fq_attach_dev(struct fq_vm *vm, struct device *dev)
+/* The group of a device that is there to be attached, watched; or an ERR_PTR(). */
+static struct fq_attachment *fq_find_group(struct fq_vm *vm, struct device *dev)
 {
 	struct fq_attachment *attachment;
 	struct iommu_group *group;
-	int ret;
 
 	if (dev->driver)
-		return -EBUSY;
+		return ERR_PTR(-EBUSY);
 	group = iommu_group_get(dev);
 	if (!group)
-		return -ENODEV;
+		return ERR_PTR(-ENODEV);
 	attachment = fq_attachment_create(vm, group);
 	if (!attachment)
-		return -ENOMEM;
-	ret = fq_attach_when_added(attachment, dev);
-	if (ret)
+		return ERR_PTR(-ENOMEM);
+	if (!fq_is_added(attachment, dev)) {
 		fq_attachment_free(attachment);
-	return ret;
+		return ERR_PTR(-ENODEV);
+	}
+	fq_watch(attachment);
+	return attachment;
 }
 
-static bool fq_describe(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
+static void fq_describe(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
 {
-	struct fq_device *device = fq_attached(vm, dev);
+	const struct fq_device *device = fq_attached(vm, dev);
 
-	if (!device)
-		return false;
 	attach->device = device->id;
 	attach->kinds = device->delivery.kinds;
 	attach->no_page_request = device->delivery.no_page_request;
 	attach->no_unrecoverable = device->delivery.no_unrecoverable;
 	attach->group = iommu_group_id(device->attachment->group);
-	return true;
 }
 
-static int fq_attach_or_tell(struct fq_vm *vm, struct device *dev, struct faultq_attach *attach)
+/*
+ * Look the device of a name up, referenced; and its group, if that is not attached to the VM: its
+ * removal waits from now on. Sets @attachment to NULL if it is.
+ */
+static struct device *fq_look_up(struct fq_vm *vm, const char *name,
+				 struct fq_attachment **attachment)
 {
+	struct device *dev;
+
+	mutex_lock(&fq_all_lock);
+	dev = fq_find_dev(name);
+	*attachment = dev && !fq_attached(vm, dev) ? fq_find_group(vm, dev) : NULL;
+	mutex_unlock(&fq_all_lock);
+	return dev;
+}
+
+static int fq_attach_or_tell(struct fq_vm *vm, struct faultq_attach *attach)
+{
+	struct fq_attachment *attachment;
+	struct device *dev = fq_look_up(vm, attach->name, &attachment);
 	int ret;
 
-	if (fq_describe(vm, dev, attach))
-		return 0;
-	ret = fq_attach_dev(vm, dev);
-	if (ret)
-		return ret;
-	fq_describe(vm, dev, attach);
-	return 0;
+	if (!dev)
+		return -ENOENT;
+	ret = PTR_ERR_OR_ZERO(attachment);
+	if (attachment && !ret) {
+		ret = fq_own_and_attach(attachment, dev);
+		if (ret)
+			fq_attachment_drop(attachment);
+	}
+	if (!ret)
+		fq_describe(vm, dev, attach);
+	put_device(dev);
+	return ret;
 }
 
 /**
@@ -463,21 +514,15 @@ static int fq_attach_or_tell(struct fq_vm *vm, struct device *dev, struct faultq
  */
 int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach)
 {
-	struct device *dev;
-	int ret = -ENOENT;
+	int ret;
 
 	if (attach->flags || attach->reserved ||
 	    strnlen(attach->name, FAULTQ_NAME_SIZE) == FAULTQ_NAME_SIZE)
 		return -EINVAL;
 
 	mutex_lock(&vm->mutex);
-	mutex_lock(&fq_all_lock);
-	dev = fq_find_dev(attach->name);
-	if (dev)
-		ret = fq_attach_or_tell(vm, dev, attach);
-	mutex_unlock(&fq_all_lock);
+	ret = fq_attach_or_tell(vm, attach);
 	mutex_unlock(&vm->mutex);
-	put_device(dev);
 	return ret;
 }
 
@@ -488,12 +533,8 @@ int fq_device_attach(struct fq_vm *vm, struct faultq_attach *attach)
 static bool fq_leave(struct fq_attachment *attachment)
 {
 	bool held = attachment->held && fq_give_back(attachment->held);
-	struct fq_device *device;
 
-	mutex_lock(&fq_all_lock);
-	list_for_each_entry(device, &attachment->devices, node)
-		fq_unwatch(device);
-	mutex_unlock(&fq_all_lock);
+	fq_unwatch_all(attachment);
 	list_del(&attachment->node);
 	fq_attachment_free(attachment);
 	return held;
@@ -561,10 +602,12 @@ int fq_group_attach(struct fq_vm *vm, struct iommu_group *group)
 	mutex_lock(&vm->mutex);
 	mutex_lock(&fq_all_lock);
 	attachment = fq_attachment_create(vm, iommu_group_ref_get(group));
+	if (attachment)
+		fq_watch(attachment);
+	mutex_unlock(&fq_all_lock);
 	ret = attachment ? fq_attach_foreign(attachment) : -ENOMEM;
 	if (ret && attachment)
-		fq_attachment_free(attachment);
-	mutex_unlock(&fq_all_lock);
+		fq_attachment_drop(attachment);
 	mutex_unlock(&vm->mutex);
 	return ret;
 }

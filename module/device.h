@@ -77,7 +77,7 @@ struct fq_attachment {
  * @cap: what @max_outstanding can be raised to without privilege; 0: anything
  * @rate_cap: the same of @refused_rate
  * @bindings: doorbells that it uses; lock of the address space
- * @down: nothing of it is left but itself; fq_all_lock
+ * @down: nothing of it is there yet, or left, but itself; fq_all_lock
  * @answers: one, and one for each answer that is under way: no more than there are slots
  * @answered: @answers is zero
  */
