@@ -22,7 +22,16 @@
 
 /* A table of runs is a page; an entry has a length of 32 bits. */
 #define FQ_TABLE_ENTRIES	(PAGE_SIZE / sizeof(struct scatterlist))
-#define FQ_ENTRY_PAGES		(SZ_1G >> PAGE_SHIFT)
+
+/*
+ * No call of an IOMMU driver reaches across a multiple of this: others can run between the calls.
+ * No page of a page table does either, then, so what was mapped can be unmapped in pieces.
+ */
+#define FQ_PIECE		((size_t)SZ_1G)
+
+/* What is mapped of MMIO at a time: entries, and pages of page tables that they may need. */
+#define FQ_PART_ENTRIES		8192
+#define FQ_PART_TABLES		32
 
 static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
 {
@@ -117,20 +126,26 @@ static bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
 	return iova >= geometry->aperture_start && last <= geometry->aperture_end;
 }
 
+/* Bytes from an address on that are one piece. */
+static size_t fq_piece(unsigned long iova, size_t left)
+{
+	return min(left, FQ_PIECE - (iova & (FQ_PIECE - 1)));
+}
+
 /*
- * Put the next runs into a table, as many as it takes; @left is what is left of the run that is
- * next. Returns how many entries they are, and their bytes.
+ * Put the next runs into a table, as many as it takes, at most @room bytes; @left is what is left
+ * of the run that is next. Returns how many entries they are, and their bytes.
  */
 static unsigned int fq_gather_runs(struct scatterlist *table, struct fq_run *left,
-				   struct fq_run_iter *iter, size_t *size)
+				   struct fq_run_iter *iter, size_t room, size_t *size)
 {
 	const struct fq_run *next;
 	unsigned long pages;
 	unsigned int count;
 
 	*size = 0;
-	for (count = 0; count < FQ_TABLE_ENTRIES && left->pages; count++) {
-		pages = min(left->pages, FQ_ENTRY_PAGES);
+	for (count = 0; count < FQ_TABLE_ENTRIES && left->pages && *size < room; count++) {
+		pages = min(left->pages, (room - *size) >> PAGE_SHIFT);
 		sg_set_page(&table[count], pfn_to_page(left->pfn), pages << PAGE_SHIFT, 0);
 		*size += pages << PAGE_SHIFT;
 		left->pfn += pages;
@@ -165,7 +180,8 @@ static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 	sg_init_table(table, FQ_TABLE_ENTRIES);
 	left = *fq_first_run(pin, &iter);
 	while (mapped >= 0 && left.pages) {
-		count = fq_gather_runs(table, &left, &iter, &size);
+		count = fq_gather_runs(table, &left, &iter, fq_piece(iova + *done, SIZE_MAX),
+				       &size);
 		mapped = iommu_map_sg(domain->domain, iova + *done, table, count,
 				      prot | domain->prot, GFP_KERNEL_ACCOUNT);
 		if (mapped >= 0)
@@ -176,12 +192,22 @@ static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 	return mapped < 0 ? mapped : 0;
 }
 
-/* Most ranges are one run, and need no table. */
+/* Most ranges are one run, and need no table. Sets @done as above. */
 static int fq_domain_map_run(struct fq_domain *domain, unsigned long iova,
-			     const struct fq_run *run, int prot)
+			     const struct fq_run *run, int prot, size_t *done)
 {
-	return iommu_map(domain->domain, iova, PFN_PHYS(run->pfn), run->pages << PAGE_SHIFT,
-			 prot | domain->prot, GFP_KERNEL_ACCOUNT);
+	size_t size = run->pages << PAGE_SHIFT, piece;
+	int ret;
+
+	for (*done = 0; *done < size; *done += piece) {
+		piece = fq_piece(iova + *done, size - *done);
+		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn) + *done, piece,
+				prot | domain->prot, GFP_KERNEL_ACCOUNT);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
 }
 
 /**
@@ -202,9 +228,8 @@ int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long la
 
 	if (!fq_domain_fits(domain, iova, last))
 		return -EINVAL;
-	if (!pin->chunks)
-		return fq_domain_map_run(domain, iova, &pin->first, prot);
-	ret = fq_domain_map_runs(domain, iova, pin, prot, &done);
+	ret = pin->chunks ? fq_domain_map_runs(domain, iova, pin, prot, &done) :
+			    fq_domain_map_run(domain, iova, &pin->first, prot, &done);
 	if (ret)
 		fq_domain_unmap(domain, iova, done);
 	return ret;
@@ -226,23 +251,68 @@ int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t
 	return iommu_map(domain->domain, iova, phys, PAGE_SIZE, prot, GFP_KERNEL_ACCOUNT);
 }
 
+/* The largest page that the IOMMU can use. */
+static unsigned long fq_domain_page(const struct fq_domain *domain, unsigned long iova,
+				    phys_addr_t phys)
+{
+	unsigned long usable = GENMASK(__ffs64((iova ^ phys) | FQ_PIECE), 0);
+
+	usable &= domain->domain->pgsize_bitmap;
+	return usable ? 1UL << __fls(usable) : PAGE_SIZE;
+}
+
 /**
- * fq_domain_map_mmio() - map MMIO, without waiting for memory
+ * fq_domain_map_mmio() - map a part of a range of MMIO, without waiting for memory
  * @domain: the domain
  * @iova: first address, page-aligned
  * @size: bytes, page-aligned
  * @phys: where it is, page-aligned
  * @prot: IOMMU_READ and so on
+ * @done: is set to the bytes that were mapped; 0 on error
+ *
+ * As much as needs no more memory than fq_domain_reclaim() provides.
  *
  * Return: 0 or a negative errno: then nothing is mapped.
  */
 int fq_domain_map_mmio(struct fq_domain *domain, unsigned long iova, size_t size,
-		       phys_addr_t phys, int prot)
+		       phys_addr_t phys, int prot, size_t *done)
 {
+	size_t part = min(FQ_PIECE, FQ_PART_ENTRIES * fq_domain_page(domain, iova, phys));
+	int ret;
+
+	*done = 0;
 	if (!fq_domain_fits(domain, iova, iova + size - 1))
 		return -EINVAL;
-	return iommu_map(domain->domain, iova, phys, size, prot | IOMMU_MMIO,
-			 GFP_ATOMIC | __GFP_NOWARN | __GFP_ACCOUNT);
+	part = min(size, part - (iova & (part - 1)));
+	ret = iommu_map(domain->domain, iova, phys, part, prot | IOMMU_MMIO,
+			GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
+	if (!ret)
+		*done = part;
+	return ret;
+}
+
+/**
+ * fq_domain_reclaim() - see that fq_domain_map_mmio() finds memory
+ *
+ * Waits until what it needs is free, beside what the kernel keeps for those who cannot wait, and
+ * within the limits of the caller's memory cgroup.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int fq_domain_reclaim(void)
+{
+	struct page *pages[FQ_PART_TABLES];
+	unsigned int i, count;
+
+	for (count = 0; count < FQ_PART_TABLES; count++) {
+		pages[count] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+					  __GFP_NOWARN);
+		if (!pages[count])
+			break;
+	}
+	for (i = 0; i < count; i++)
+		__free_page(pages[i]);
+	return count == FQ_PART_TABLES ? 0 : -ENOMEM;
 }
 
 /**
@@ -280,6 +350,12 @@ int fq_domain_map_repeated(struct fq_domain *domain, unsigned long iova, size_t 
  */
 void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size)
 {
-	if (size)
-		WARN_ON_ONCE(iommu_unmap(domain->domain, iova, size) != size);
+	size_t piece;
+
+	for (; size; size -= piece, iova += piece) {
+		piece = fq_piece(iova, size);
+		WARN_ON_ONCE(iommu_unmap(domain->domain, iova, piece) != piece);
+		if (size > piece)
+			cond_resched();
+	}
 }

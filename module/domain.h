@@ -65,7 +65,8 @@ int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long la
 		  const struct fq_pin *pin, int prot);
 int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot);
 int fq_domain_map_mmio(struct fq_domain *domain, unsigned long iova, size_t size,
-		       phys_addr_t phys, int prot);
+		       phys_addr_t phys, int prot, size_t *done);
+int fq_domain_reclaim(void);
 int fq_domain_map_repeated(struct fq_domain *domain, unsigned long iova, size_t size,
 			   phys_addr_t phys, int prot);
 void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size);

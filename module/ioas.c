@@ -641,7 +641,7 @@ static int fq_ioas_fill(struct fq_ioas *ioas, struct fq_domain *domain)
 	ret = fq_doorbells_fill(ioas, domain);
 	if (ret)
 		goto empty_mappings;
-	ret = fq_mmio_fill(ioas, domain, FQ_EXTENT_SCRATCH);
+	ret = fq_mmio_fill_scratch(ioas, domain);
 	if (ret)
 		goto empty_doorbells;
 	return 0;
@@ -655,30 +655,9 @@ empty_mappings:
 
 static void fq_ioas_empty(struct fq_ioas *ioas, struct fq_domain *domain)
 {
-	fq_mmio_empty(ioas, domain, FQ_EXTENT_SCRATCH);
+	fq_mmio_empty_scratch(ioas, domain);
 	fq_doorbells_empty(ioas, domain);
 	fq_mappings_empty(ioas, domain, NULL);
-}
-
-/* From here on revocations find the domain, so it has to have what is mapped now. */
-static int fq_domain_join(struct fq_ioas *ioas, struct fq_domain *domain)
-{
-	int ret;
-
-	mutex_lock(&ioas->mmio.lock);
-	ret = fq_mmio_fill(ioas, domain, FQ_EXTENT_MAPPED);
-	if (!ret)
-		list_add_tail(&domain->node, &ioas->domains);
-	mutex_unlock(&ioas->mmio.lock);
-	return ret;
-}
-
-static void fq_domain_leave(struct fq_ioas *ioas, struct fq_domain *domain)
-{
-	mutex_lock(&ioas->mmio.lock);
-	list_del(&domain->node);
-	fq_mmio_empty(ioas, domain, FQ_EXTENT_MAPPED);
-	mutex_unlock(&ioas->mmio.lock);
 }
 
 static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joining *joining,
@@ -697,7 +676,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	ret = fq_ioas_fill(ioas, domain);
 	if (ret)
 		goto detach;
-	ret = fq_domain_join(ioas, domain);
+	ret = fq_mmio_domain_joins(ioas, domain);
 	if (ret)
 		goto empty;
 	return domain;
@@ -768,7 +747,7 @@ void fq_ioas_detach(struct fq_ioas *ioas, struct fq_domain *domain, struct iommu
 	mutex_lock(&ioas->lock);
 	iommu_detach_group_handle(domain->domain, group);
 	if (!--domain->users) {
-		fq_domain_leave(ioas, domain);
+		fq_mmio_domain_leaves(ioas, domain);
 		fq_ioas_empty(ioas, domain);
 		fq_domain_destroy(domain);
 	}

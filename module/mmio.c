@@ -8,7 +8,9 @@
  * an event tells the VM. An extent is revoked as a whole, as it was mapped.
  *
  * An extent comes (again) in the way that the MMU notifiers want it: note their sequence, look
- * the MMIO up, take the lock, begin anew if something happened meanwhile, map.
+ * the MMIO up, take the lock, begin anew if something happened meanwhile, map. As nothing waits
+ * for memory under that lock, it is mapped in parts: before each, without the lock, it is seen
+ * that there is memory. A revocation between two takes out what has come.
  *
  * The lock of the address space guards the lists and all changes of states but revocations.
  * Those have fq_mmios.lock, which also guards every other change to or from FQ_EXTENT_MAPPED,
@@ -35,6 +37,9 @@
 #define FQ_PAUSE_FIRST 10u
 #define FQ_PAUSE_MAX 1000u
 
+/* Tries to map a part of MMIO when memory is short. */
+#define FQ_PART_TRIES 16
+
 static DEFINE_MUTEX(fq_all_mmio_lock);
 static LIST_HEAD(fq_all_mmio);
 
@@ -56,69 +61,71 @@ void fq_mmios_init(struct fq_mmios *mmios)
 	INIT_LIST_HEAD(&mmios->extents);
 }
 
-/* What an extent's state says, into a domain or out of it. */
-
-static int fq_extent_into(const struct fq_extent *extent, struct fq_domain *domain)
-{
-	if (extent->state == FQ_EXTENT_SCRATCH)
-		return fq_domain_map_repeated(domain, extent->iova, extent->range.size,
-					      fq_scratch_phys(&extent->scratch),
-					      extent->mmio->prot);
-	return fq_domain_map_mmio(domain, extent->iova, extent->range.size, extent->phys,
-				  extent->mmio->prot);
-}
-
 static void fq_extent_out_of(const struct fq_extent *extent, struct fq_domain *domain)
 {
 	fq_domain_unmap(domain, extent->iova, extent->range.size);
 }
 
+/* Out of all domains in which it is, or some of it. */
 static void fq_extent_out(struct fq_extent *extent)
 {
 	struct fq_domain *domain;
 
-	list_for_each_entry(domain, &extent->mmio->ioas->domains, node)
+	list_for_each_entry(domain, &extent->mmio->ioas->domains, node) {
+		if (domain == extent->lacking) {
+			fq_domain_unmap(domain, extent->iova, extent->done);
+			break;
+		}
 		fq_extent_out_of(extent, domain);
+	}
 	extent->state = FQ_EXTENT_AWAY;
+	extent->lacking = NULL;
+	extent->done = 0;
+}
+
+/* The scratch page. The lock of the address space is held. */
+
+static int fq_scratch_into(const struct fq_extent *extent, struct fq_domain *domain)
+{
+	return fq_domain_map_repeated(domain, extent->iova, extent->range.size,
+				      fq_scratch_phys(&extent->scratch), extent->mmio->prot);
 }
 
 /* Into all domains, or into none. */
-static int fq_extent_in(struct fq_extent *extent, enum fq_extent_state state)
+static int fq_scratch_in(struct fq_extent *extent)
 {
 	struct fq_ioas *ioas = extent->mmio->ioas;
 	struct fq_domain *domain;
 	int ret;
 
-	extent->state = state;
 	list_for_each_entry(domain, &ioas->domains, node) {
-		ret = fq_extent_into(extent, domain);
+		ret = fq_scratch_into(extent, domain);
 		if (ret)
 			goto undo;
 	}
+	extent->state = FQ_EXTENT_SCRATCH;
 	return 0;
 
 undo:
 	list_for_each_entry_continue_reverse(domain, &ioas->domains, node)
 		fq_extent_out_of(extent, domain);
-	extent->state = FQ_EXTENT_AWAY;
 	return ret;
 }
 
 /**
- * fq_mmio_fill() - put what is mapped of MMIO into a new domain
+ * fq_mmio_fill_scratch() - put the scratch pages that are mapped into a new domain
  * @ioas: the address space; its lock is held
  * @domain: in no list
- * @state: extents in this state; %FQ_EXTENT_MAPPED: fq_mmios.lock is held
  *
- * Return: 0 or a negative errno: then nothing of it is mapped.
+ * Return: 0 or a negative errno: then none is mapped.
  */
-int fq_mmio_fill(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state)
+int fq_mmio_fill_scratch(struct fq_ioas *ioas, struct fq_domain *domain)
 {
 	struct fq_extent *extent;
 	int ret;
 
 	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
-		ret = extent->state == state ? fq_extent_into(extent, domain) : 0;
+		ret = extent->state == FQ_EXTENT_SCRATCH ? fq_scratch_into(extent, domain) : 0;
 		if (ret)
 			goto undo;
 	}
@@ -126,24 +133,25 @@ int fq_mmio_fill(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_
 
 undo:
 	list_for_each_entry_continue_reverse(extent, &ioas->mmio.extents, in_ioas)
-		if (extent->state == state)
+		if (extent->state == FQ_EXTENT_SCRATCH)
 			fq_extent_out_of(extent, domain);
 	return ret;
 }
 
 /**
- * fq_mmio_empty() - undo fq_mmio_fill()
+ * fq_mmio_empty_scratch() - undo fq_mmio_fill_scratch()
  * @ioas: as there
  * @domain: as there
- * @state: as there
  */
-void fq_mmio_empty(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state)
+void fq_mmio_empty_scratch(struct fq_ioas *ioas, struct fq_domain *domain)
 {
 	struct fq_extent *extent;
 
-	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas)
-		if (extent->state == state)
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		if (extent->state == FQ_EXTENT_SCRATCH)
 			fq_extent_out_of(extent, domain);
+		cond_resched();
+	}
 }
 
 /* Revocation. fq_mmios.lock is held. */
@@ -151,8 +159,12 @@ static void fq_extent_revoke(struct fq_extent *extent, enum faultq_revocation wh
 {
 	struct fq_mmio *mmio = extent->mmio;
 
-	if (extent->state != FQ_EXTENT_MAPPED)
+	if (extent->state != FQ_EXTENT_MAPPED) {
+		/* nobody was told that it came, and who maps it begins anew */
+		if (extent->state == FQ_EXTENT_COMING)
+			fq_extent_out(extent);
 		return;
+	}
 	fq_extent_out(extent);
 	trace_faultq_revoke(fq_mmio_vm(mmio), extent, why);
 	fq_report_revoked(fq_mmio_vm(mmio), extent, why);
@@ -203,9 +215,11 @@ static void fq_mmio_revoke_of(struct fq_mmio *mmio, struct device *dev,
 	struct fq_extent *extent;
 
 	mutex_lock(&mmio->ioas->mmio.lock);
-	list_for_each_entry(extent, &mmio->extents, node)
+	list_for_each_entry(extent, &mmio->extents, node) {
 		if (fq_bar_of(dev, extent->phys, extent->range.size))
 			fq_extent_revoke(extent, why);
+		cond_resched();
+	}
 	mutex_unlock(&mmio->ioas->mmio.lock);
 }
 
@@ -250,21 +264,6 @@ static void fq_extent_end_scratch(struct fq_extent *extent)
 		fq_note_written(fq_mmio_vm(extent->mmio), extent);
 }
 
-/* Both locks are held. */
-static int fq_extent_come(struct fq_extent *extent, phys_addr_t phys)
-{
-	int ret;
-
-	fq_extent_end_scratch(extent);
-	extent->phys = phys;
-	ret = fq_extent_in(extent, FQ_EXTENT_MAPPED);
-	if (!ret)
-		trace_faultq_restore(fq_mmio_vm(extent->mmio), extent);
-	else if (extent->scratch.page)
-		mod_delayed_work(fq_workqueue, &extent->mmio->work, 0);
-	return ret;
-}
-
 /**
  * struct fq_look - what was found of an extent, and as of when
  * @phys: where its MMIO is
@@ -284,30 +283,142 @@ static int fq_extent_look(struct fq_extent *extent, struct fq_look *look)
 	return fq_bar_look_up(&extent->range, &look->phys);
 }
 
-/* Both locks are held. Returns -EAGAIN when what was found is out of date. */
-static int fq_extent_settle(struct fq_extent *extent, const struct fq_look *look)
+/* fq_mmios.lock is held. */
+static bool fq_look_holds(struct fq_extent *extent, const struct fq_look *look)
 {
+	return !mmu_interval_read_retry(&extent->notifier, look->sequence) &&
+	       atomic_read(&fq_removals) == look->removals;
+}
+
+/* The domain that comes after one, NULL: the first one. The lock of the address space is held. */
+static struct fq_domain *fq_domain_after(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	if (!domain)
+		return list_first_entry_or_null(&ioas->domains, struct fq_domain, node);
+	return list_is_last(&domain->node, &ioas->domains) ? NULL : list_next_entry(domain, node);
+}
+
+/* Both locks are held. One more part of it into the domain that lacks it. */
+static int fq_extent_part_in(struct fq_extent *extent)
+{
+	size_t done;
+	int ret = fq_domain_map_mmio(extent->lacking, extent->iova + extent->done,
+				     extent->range.size - extent->done,
+				     extent->phys + extent->done, extent->mmio->prot, &done);
+
+	extent->done += done;
+	if (extent->done == extent->range.size) {
+		extent->lacking = fq_domain_after(extent->mmio->ioas, extent->lacking);
+		extent->done = 0;
+	}
+	return ret;
+}
+
+/* Begin to map it. Returns 1, 0 when it is mapped, or -EAGAIN. The address space is locked. */
+static int fq_extent_begin(struct fq_extent *extent, const struct fq_look *look)
+{
+	struct fq_ioas *ioas = extent->mmio->ioas;
+	int ret = 0;
+
+	mutex_lock(&ioas->mmio.lock);
 	if (extent->state == FQ_EXTENT_MAPPED)
-		return 0;
-	if (mmu_interval_read_retry(&extent->notifier, look->sequence) ||
-	    atomic_read(&fq_removals) != look->removals)
-		return -EAGAIN;
-	return fq_extent_come(extent, look->phys) ?: 1;
+		goto unlock;
+	ret = -EAGAIN;
+	if (!fq_look_holds(extent, look))
+		goto unlock;
+	ret = 1;
+	fq_extent_end_scratch(extent);
+	extent->phys = look->phys;
+	extent->state = FQ_EXTENT_COMING;
+	extent->lacking = fq_domain_after(ioas, NULL);
+unlock:
+	mutex_unlock(&ioas->mmio.lock);
+	return ret;
+}
+
+/* Both locks are held. */
+static void fq_extent_is_there(struct fq_extent *extent, bool tell)
+{
+	struct fq_vm *vm = fq_mmio_vm(extent->mmio);
+
+	extent->state = FQ_EXTENT_MAPPED;
+	trace_faultq_restore(vm, extent);
+	if (tell)
+		fq_report_restored(vm, extent);
+}
+
+/* One more part of one that was begun, or the end. Returns 1 when it is mapped, or 0. */
+static int fq_extent_go_on(struct fq_extent *extent, const struct fq_look *look, bool tell)
+{
+	struct fq_ioas *ioas = extent->mmio->ioas;
+	int ret = -EAGAIN;
+
+	mutex_lock(&ioas->mmio.lock);
+	if (extent->state == FQ_EXTENT_COMING && fq_look_holds(extent, look)) {
+		ret = extent->lacking ? fq_extent_part_in(extent) : 1;
+		if (ret > 0)
+			fq_extent_is_there(extent, tell);
+	}
+	mutex_unlock(&ioas->mmio.lock);
+	return ret;
+}
+
+/* What a part needs is free when it is tried, but others may be faster now and then. */
+static int fq_extent_try_on(struct fq_extent *extent, const struct fq_look *look, bool tell)
+{
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0; tries < FQ_PART_TRIES; tries++) {
+		ret = fq_domain_reclaim() ?: fq_extent_go_on(extent, look, tell);
+		if (ret != -ENOMEM)
+			break;
+	}
+	return ret;
+}
+
+/* What has come of it goes. The address space is locked. */
+static void fq_extent_give_up(struct fq_extent *extent)
+{
+	struct fq_mmio *mmio = extent->mmio;
+
+	mutex_lock(&mmio->ioas->mmio.lock);
+	if (extent->state == FQ_EXTENT_COMING)
+		fq_extent_out(extent);
+	mutex_unlock(&mmio->ioas->mmio.lock);
+	if (extent->scratch.page)
+		mod_delayed_work(fq_workqueue, &mmio->work, 0);
+}
+
+/*
+ * Map it, part by part: an MMU notifier waits for no more than one. The address space is locked.
+ * Returns 1, 0 when it was mapped already, -EAGAIN when what was found is out of date, or another
+ * negative errno.
+ */
+static int fq_extent_come(struct fq_extent *extent, const struct fq_look *look, bool tell)
+{
+	int ret = fq_extent_begin(extent, look);
+
+	if (ret <= 0)
+		return ret;
+	do {
+		ret = fq_extent_try_on(extent, look, tell);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		cond_resched();
+	} while (!ret);
+	if (ret < 0)
+		fq_extent_give_up(extent);
+	return ret;
 }
 
 static int fq_extent_commit(struct fq_extent *extent, const struct fq_look *look, bool tell)
 {
 	struct fq_mmio *mmio = extent->mmio;
-	int ret = -ENOENT;
+	int ret;
 
 	mutex_lock(&mmio->ioas->lock);
-	if (!mmio->dead) {
-		mutex_lock(&mmio->ioas->mmio.lock);
-		ret = fq_extent_settle(extent, look);
-		if (ret > 0 && tell)
-			fq_report_restored(fq_mmio_vm(mmio), extent);
-		mutex_unlock(&mmio->ioas->mmio.lock);
-	}
+	ret = mmio->dead ? -ENOENT : fq_extent_come(extent, look, tell);
 	mutex_unlock(&mmio->ioas->lock);
 	return ret;
 }
@@ -474,7 +585,7 @@ static int fq_extent_begin_scratch(struct fq_extent *extent)
 	if (!fq_extent_is(extent, FQ_EXTENT_AWAY))
 		return 0;
 	fq_scratch_fill(&extent->scratch);
-	return fq_extent_in(extent, FQ_EXTENT_SCRATCH);
+	return fq_scratch_in(extent);
 }
 
 /* Returns false when there was no memory for it. */
@@ -672,13 +783,17 @@ struct fq_mmio *fq_mmio_create(struct fq_ioas *ioas, const struct faultq_map *ma
 	return ERR_PTR(ret);
 }
 
-/* Both locks are held. */
+/* The lock of the address space is held. */
 static void fq_extent_remove(struct fq_extent *extent)
 {
+	struct mutex *lock = &extent->mmio->ioas->mmio.lock;
+
+	mutex_lock(lock);
 	if (extent->state != FQ_EXTENT_AWAY)
 		fq_extent_out(extent);
 	list_del(&extent->in_ioas);
 	fq_forget_extent(fq_mmio_vm(extent->mmio), extent);
+	mutex_unlock(lock);
 }
 
 /**
@@ -693,10 +808,10 @@ void fq_mmio_remove(struct fq_mmio *mmio)
 	mmio->dead = true;
 	mmios->nr_extents -= mmio->nr_extents;
 	mmios->scratch_bytes -= fq_mmio_scratch_bytes(mmio);
-	mutex_lock(&mmios->lock);
-	list_for_each_entry(extent, &mmio->extents, node)
+	list_for_each_entry(extent, &mmio->extents, node) {
 		fq_extent_remove(extent);
-	mutex_unlock(&mmios->lock);
+		cond_resched();
+	}
 }
 
 /**
@@ -707,6 +822,116 @@ void fq_mmio_free(struct fq_mmio *mmio)
 {
 	cancel_delayed_work_sync(&mmio->work);
 	kref_put(&mmio->kref, fq_mmio_release);
+}
+
+/* Domains */
+
+/* Let the last domain lack all of an extent that is mapped, or @domain NULL: none lacks it. */
+static void fq_mmio_set_lacking(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	struct fq_extent *extent;
+
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		if (extent->state != FQ_EXTENT_MAPPED)
+			continue;
+		extent->lacking = domain;
+		extent->done = 0;
+	}
+}
+
+/* One more part of an extent that the last domain lacks. Returns 1 when it lacks nothing. */
+static int fq_extent_complete_some(struct fq_extent *extent)
+{
+	struct mutex *lock = &extent->mmio->ioas->mmio.lock;
+	int ret = fq_domain_reclaim();
+
+	if (ret)
+		return ret;
+	mutex_lock(lock);
+	ret = extent->lacking ? fq_extent_part_in(extent) : 1;
+	mutex_unlock(lock);
+	return ret;
+}
+
+static int fq_extent_complete(struct fq_extent *extent)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		ret = fq_extent_complete_some(extent);
+		if (ret == -ENOMEM && ++tries < FQ_PART_TRIES)
+			ret = 0;
+		cond_resched();
+	} while (!ret);
+	return ret;
+}
+
+/**
+ * fq_mmio_domain_joins() - a domain comes, with the MMIO that is mapped
+ * @ioas: the address space; its lock is held
+ * @domain: comes into its list, as the last one; has all that is mapped but that
+ *
+ * From the beginning revocations find the domain, and what it has already.
+ *
+ * Return: 0 or a negative errno: then it is not in the list, and nothing of MMIO is mapped.
+ */
+int fq_mmio_domain_joins(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	struct fq_extent *extent;
+	int ret;
+
+	mutex_lock(&ioas->mmio.lock);
+	list_add_tail(&domain->node, &ioas->domains);
+	fq_mmio_set_lacking(ioas, domain);
+	mutex_unlock(&ioas->mmio.lock);
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		ret = fq_extent_complete(extent);
+		if (ret < 0) {
+			fq_mmio_domain_leaves(ioas, domain);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The last domain lacks it from now on. */
+static void fq_extent_leaves(struct fq_extent *extent, struct fq_domain *domain)
+{
+	struct mutex *lock = &extent->mmio->ioas->mmio.lock;
+
+	mutex_lock(lock);
+	if (extent->state == FQ_EXTENT_MAPPED) {
+		if (extent->lacking)
+			fq_domain_unmap(domain, extent->iova, extent->done);
+		else
+			fq_extent_out_of(extent, domain);
+		extent->lacking = domain;
+		extent->done = 0;
+	}
+	mutex_unlock(lock);
+}
+
+/**
+ * fq_mmio_domain_leaves() - a domain goes, and the MMIO that is mapped from it
+ * @ioas: the address space; its lock is held
+ * @domain: goes from its list
+ */
+void fq_mmio_domain_leaves(struct fq_ioas *ioas, struct fq_domain *domain)
+{
+	struct fq_extent *extent;
+
+	mutex_lock(&ioas->mmio.lock);
+	list_move_tail(&domain->node, &ioas->domains);
+	mutex_unlock(&ioas->mmio.lock);
+	list_for_each_entry(extent, &ioas->mmio.extents, in_ioas) {
+		fq_extent_leaves(extent, domain);
+		cond_resched();
+	}
+	mutex_lock(&ioas->mmio.lock);
+	list_del(&domain->node);
+	fq_mmio_set_lacking(ioas, NULL);
+	mutex_unlock(&ioas->mmio.lock);
 }
 
 /**

@@ -46,6 +46,7 @@ struct fq_mmios {
 /* What is at an extent's IOVAs. */
 enum fq_extent_state {
 	FQ_EXTENT_AWAY,		/* nothing */
+	FQ_EXTENT_COMING,	/* the MMIO, in part */
 	FQ_EXTENT_MAPPED,	/* the MMIO */
 	FQ_EXTENT_SCRATCH,	/* the scratch page */
 };
@@ -66,6 +67,9 @@ enum fq_extent_tell {
  * @range: where it is in the process
  * @phys: where that leads to, when it is mapped
  * @state: what is at its IOVAs
+ * @lacking: NULL, or the domain which has only @done bytes of it; those behind it in the list
+ *	have nothing
+ * @done: see @lacking
  * @scratch: its scratch page, if it has one
  * @revocation: enum faultq_revocation of the last one; set with both locks, fq_mmios.lock and
  *	the fault lock
@@ -83,6 +87,8 @@ struct fq_extent {
 	struct fq_bar_range range;
 	phys_addr_t phys;
 	enum fq_extent_state state;
+	struct fq_domain *lacking;
+	size_t done;
 	struct fq_scratch scratch;
 	u32 revocation;
 	struct list_head telling;
@@ -128,8 +134,10 @@ void fq_mmio_remove(struct fq_mmio *mmio);
 void fq_mmio_free(struct fq_mmio *mmio);
 int fq_mmio_restore(struct fq_ioas *ioas, struct faultq_restore *restore);
 
-int fq_mmio_fill(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state);
-void fq_mmio_empty(struct fq_ioas *ioas, struct fq_domain *domain, enum fq_extent_state state);
+int fq_mmio_fill_scratch(struct fq_ioas *ioas, struct fq_domain *domain);
+void fq_mmio_empty_scratch(struct fq_ioas *ioas, struct fq_domain *domain);
+int fq_mmio_domain_joins(struct fq_ioas *ioas, struct fq_domain *domain);
+void fq_mmio_domain_leaves(struct fq_ioas *ioas, struct fq_domain *domain);
 void fq_extent_describe(const struct fq_extent *extent, struct faultq_mapping_entry *entry);
 
 int fq_mmio_init(void);

@@ -564,8 +564,8 @@ struct faultq_respond {
  * What a device meets where MMIO was revoked is as where nothing is mapped, page requests
  * included. With FAULTQ_MAP_SCRATCH, it is one page of memory, repeated, full of random
  * bytes, until the extent is restored; it comes a moment after the revocation, in which
- * nothing is mapped there. With FAULTQ_MAP_RETRY the kernel tries by itself to restore, now
- * and then for as long as the process lives.
+ * nothing is mapped there, and goes a moment before the MMIO is back. With FAULTQ_MAP_RETRY
+ * the kernel tries by itself to restore, now and then for as long as the process lives.
  *
  * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
  * FAULTQ_MAP_ANSWER, FAULTQ_MAP_PARTLY_WATCHED, _SCRATCH or _RETRY without _MMIO, outside
