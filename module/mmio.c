@@ -13,9 +13,9 @@
  * that there is memory. A revocation between two takes out what has come.
  *
  * The lock of the address space guards the lists and all changes of states but revocations.
- * Those have fq_mmios.lock, which also guards every other change to or from FQ_EXTENT_MAPPED,
- * and what is mapped then. It nests in the former, and in fq_all_mmio_lock, which guards the list
- * of all mappings of MMIO.
+ * Those have fq_mmios.lock, which also guards every other change to or from FQ_EXTENT_COMING and
+ * FQ_EXTENT_MAPPED, and what is mapped then. It nests in the former. fq_all_mmio_lock guards the
+ * list of all mappings of MMIO, and nothing is done under it.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -24,6 +24,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "compat/compat.h"
 #include "domain.h"
@@ -42,6 +43,7 @@
 
 static DEFINE_MUTEX(fq_all_mmio_lock);
 static LIST_HEAD(fq_all_mmio);
+static u64 fq_mmio_serial;
 
 /* How often a device began to go; what was looked up before may be gone. */
 static atomic_t fq_removals;
@@ -223,15 +225,57 @@ static void fq_mmio_revoke_of(struct fq_mmio *mmio, struct device *dev,
 	mutex_unlock(&mmio->ioas->mmio.lock);
 }
 
+/*
+ * The mapping to visit after @mmio, which is NULL at first, of those that there were when the
+ * last one had serial @last; NULL: there is none. The list's lock is held.
+ */
+static struct fq_mmio *fq_next_to_visit(struct fq_mmio *mmio, u64 last)
+{
+	struct fq_mmio *next;
+
+	next = mmio ? list_next_entry(mmio, all) :
+		      list_first_entry(&fq_all_mmio, struct fq_mmio, all);
+	return !list_entry_is_head(next, &fq_all_mmio, all) && next->serial <= last ? next : NULL;
+}
+
+/* End the visit to @mmio, if it is not NULL, and begin that to the next one. */
+static struct fq_mmio *fq_visit_next(struct fq_mmio *mmio, u64 last)
+{
+	struct fq_mmio *next;
+
+	mutex_lock(&fq_all_mmio_lock);
+	next = fq_next_to_visit(mmio, last);
+	if (next)
+		atomic_inc(&next->visitors);
+	if (mmio && atomic_dec_and_test(&mmio->visitors))
+		wake_up_var(&mmio->visitors);
+	mutex_unlock(&fq_all_mmio_lock);
+	return next;
+}
+
+static u64 fq_last_mmio_serial(void)
+{
+	u64 serial;
+
+	mutex_lock(&fq_all_mmio_lock);
+	serial = fq_mmio_serial;
+	mutex_unlock(&fq_all_mmio_lock);
+	return serial;
+}
+
+/*
+ * No lock over all VMs is held while one VM's MMIO is revoked. What comes into the list now is
+ * looked up after the removal was counted.
+ */
 static void fq_revoke_all_of(struct device *dev, enum faultq_revocation why)
 {
-	struct fq_mmio *mmio;
+	struct fq_mmio *mmio = NULL;
+	u64 last;
 
 	atomic_inc(&fq_removals);
-	mutex_lock(&fq_all_mmio_lock);
-	list_for_each_entry(mmio, &fq_all_mmio, all)
+	last = fq_last_mmio_serial();
+	while ((mmio = fq_visit_next(mmio, last)))
 		fq_mmio_revoke_of(mmio, dev, why);
-	mutex_unlock(&fq_all_mmio_lock);
 }
 
 /*
@@ -518,15 +562,32 @@ static void fq_extent_free(struct fq_extent *extent)
 	kfree(extent);
 }
 
+static bool fq_mmio_unlist_now(struct fq_mmio *mmio)
+{
+	bool alone;
+
+	mutex_lock(&fq_all_mmio_lock);
+	alone = !atomic_read(&mmio->visitors);
+	if (alone)
+		list_del_init(&mmio->all);
+	mutex_unlock(&fq_all_mmio_lock);
+	return alone;
+}
+
+/* Wait for those who visit it. */
+static void fq_mmio_unlist(struct fq_mmio *mmio)
+{
+	while (!fq_mmio_unlist_now(mmio))
+		wait_var_event(&mmio->visitors, !atomic_read(&mmio->visitors));
+}
+
 /* Without a lock: an MMU notifier that runs is waited for. */
 static void fq_mmio_release(struct kref *kref)
 {
 	struct fq_mmio *mmio = container_of(kref, struct fq_mmio, kref);
 	struct fq_extent *extent, *next;
 
-	mutex_lock(&fq_all_mmio_lock);
-	list_del_init(&mmio->all);
-	mutex_unlock(&fq_all_mmio_lock);
+	fq_mmio_unlist(mmio);
 	list_for_each_entry_safe(extent, next, &mmio->extents, node)
 		fq_extent_free(extent);
 	kfree(mmio);
@@ -702,6 +763,7 @@ static int fq_mmio_watch(struct fq_mmio *mmio)
 	int ret;
 
 	mutex_lock(&fq_all_mmio_lock);
+	mmio->serial = ++fq_mmio_serial;
 	list_add_tail(&mmio->all, &fq_all_mmio);
 	mutex_unlock(&fq_all_mmio_lock);
 	list_for_each_entry(extent, &mmio->extents, node) {

@@ -100,6 +100,8 @@ struct fq_extent {
  * struct fq_mmio - a mapping of MMIO
  * @kref: of the mapping, and of each call that is restoring it
  * @all: in the list of all there are, for removals of devices
+ * @serial: grows in that list
+ * @visitors: removals that are looking at it; it stays in that list meanwhile
  * @ioas: the address space
  * @id: names it
  * @flags: FAULTQ_MAP_* bits
@@ -114,6 +116,8 @@ struct fq_extent {
 struct fq_mmio {
 	struct kref kref;
 	struct list_head all;
+	u64 serial;
+	atomic_t visitors;
 	struct fq_ioas *ioas;
 	u64 id;
 	u32 flags;
