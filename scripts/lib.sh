@@ -46,7 +46,7 @@ load_lane() {
 	lane_stock=no		# yes: a kernel that Debian ships; belongs to "all lanes"
 	lane_package=		# the meta package of such a kernel
 	lane_needs=		# purposes of scripts/install-deps
-	lane_compiler=		# arguments of scripts/package-root: a compiler other than the machine's
+	lane_compiler=		# arguments of scripts/package-root: the compiler, unless the machine runs that release
 	lane_libraries=		# the same: what programs are built against, if not the machine's own libraries
 	lane_source=		# or: the source package of a kernel that scripts/build-kernel builds
 	lane_config=		# the names of its configuration fragments, tests/lanes/NAME.config
@@ -76,13 +76,15 @@ load_kernel() {
 # What stands before the names of the compiler and its tools, for the architecture of the lane that is loaded.
 cross() { [ "$lane_arch" = "$(dpkg --print-architecture)" ] || echo "$lane_triplet-"; }
 
-# kernel_make ARGUMENT...: the kernel's own build, for modules, with its compiler. BTF would need the kernel's vmlinux,
-# which is not in its packages.
+# kernel_make ARGUMENT...: the kernel's own build, for modules. It uses the machine's compiler, whatever version the kernel
+# was built with; one that was unpacked for the lane is found by the name in the kernel's headers. BTF would need the
+# kernel's vmlinux, which is not in its packages.
 kernel_make() {
-	local cross
+	local cross cc=''
 	cross=$(cross)
+	[ -n "$kernel_tools" ] || cc=${cross}gcc
 	PATH=${kernel_tools:+$kernel_tools:}$PATH make -C "$kernel_build" ${cross:+"CROSS_COMPILE=$cross"} \
-		CONFIG_DEBUG_INFO_BTF_MODULES='' "$@"
+		${cc:+"CC=$cc"} CONFIG_DEBUG_INFO_BTF_MODULES='' "$@"
 }
 
 # The candidate version of a package in the machine's own apt configuration; empty if there is none.
