@@ -111,7 +111,7 @@ static void what_follows_the_end_of_a_name_does_not_matter(void **state)
 
 	(void)state;
 	memset(attach.name, 'p', sizeof(attach.name));
-	strcpy(attach.name, edu.name);
+	memcpy(attach.name, edu.name, strlen(edu.name) + 1);
 	assert_int_equal(ioctl(faultq_fd(vm), FAULTQ_ATTACH, &attach), 0);
 	assert_int_equal(count_attached(), 1);
 }
