@@ -53,6 +53,7 @@ load_lane() {
 	lane_qemu=()		# QEMU: program, machine, devices
 	lane_console=ttyS0	# the guest's first serial port: kernel log
 	lane_tap=ttyS1		# its second one: TAP
+	lane_tap_port=(-serial chardev:tap)	# QEMU options that connect it to the character device tap
 	lane_append=		# kernel command line
 	lane_modules=		# kernel modules in the image, beside this project's
 	lane_smp=2
