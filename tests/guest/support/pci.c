@@ -471,7 +471,9 @@ void edu_dma(const struct pci *edu, enum edu_direction direction, uint64_t addre
 	edu_wait(edu);
 }
 
-/* e1000e: its link, and registers of the first receive and the first transmit ring */
+/* e1000e: its reset, its link, and registers of the first receive and the first transmit ring */
+#define E1000E_CTRL		0x0000
+#define E1000E_CTRL_RESET	0x4000000
 #define E1000E_STATUS		0x0008
 #define E1000E_STATUS_LINK_UP	0x2
 #define E1000E_RCTL		0x0100
@@ -568,8 +570,17 @@ static void await_link(const struct pci *nic)
 		nanosleep(&pause, NULL);
 }
 
+/*
+ * Makes the device forget an incomplete frame: QEMU 10 drops the frame that follows a descriptor
+ * which it could not read.
+ */
+static void reset(const struct pci *nic)
+{
+	write32(nic, E1000E_CTRL, read32(nic, E1000E_CTRL) | E1000E_CTRL_RESET);
+}
+
 /**
- * e1000e_program() - point the device's rings at a page and switch them on
+ * e1000e_program() - reset the device, point its rings at a page and switch them on
  * @nic: the device, open
  * @address: where the device sees a page that e1000e_fill() has filled
  */
@@ -577,6 +588,7 @@ void e1000e_program(const struct pci *nic, uint64_t address)
 {
 	uint64_t rx = address + offsetof(struct e1000e_memory, rx);
 
+	reset(nic);
 	await_link(nic);
 	write32(nic, E1000E_RCTL, 0);
 	write32(nic, E1000E_TCTL, 0);
