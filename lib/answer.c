@@ -7,7 +7,7 @@
 
 #include "private.h"
 
-/* A call may end early, after a signal for one: go on where it ended. @call tells of both. */
+/* A call ends where it cannot read or write an entry; the next tells why. @call tells of both. */
 static int respond_to_rest(const struct faultq *fq, struct faultq_respond *call)
 {
 	int ret;

@@ -297,8 +297,7 @@ int faultq_detach(struct faultq *fq, uint32_t device, int *held);
  * @done: where it goes how many were processed, or NULL
  *
  * An entry's @result, 0 or a negative errno, tells what became of it, whatever
- * became of the others. A signal does not end the call as long as the kernel
- * makes progress.
+ * became of the others.
  *
  * Return: 0 when all were processed; otherwise why the entry at *@done was not,
  * one of the kernel's errors of RESPOND.

@@ -106,7 +106,7 @@ int mock_inject_requests(struct mock_device *device, struct mock_iommu_page_requ
 	if (inject->flags & ~INJECT_FLAGS || inject->access & ~MOCK_ACCESS_MASK)
 		return -EINVAL;
 	inject->done = 0;
-	for (i = 0; i < inject->count && !signal_pending(current); i++) {
+	for (i = 0; i < inject->count && !fatal_signal_pending(current); i++) {
 		ret = inject_request(device, &request);
 		if (ret == -ENODEV || (ret == -ENOMEM && !inject->done))
 			return ret;
@@ -161,7 +161,7 @@ int mock_inject_faults(struct mock_device *device, struct mock_iommu_unrecoverab
 	if (!fault_valid(inject))
 		return -EINVAL;
 	inject->done = 0;
-	while (i < inject->count && !signal_pending(current)) {
+	while (i < inject->count && !fatal_signal_pending(current)) {
 		ret = inject_faults(device, inject, inject->count - i, &taken);
 		if (ret < 0)
 			return ret;

@@ -160,7 +160,7 @@ static int fq_look_up_all(const struct fq_bar_range *range, phys_addr_t *phys)
 	long done = 0;
 
 	while (done < range->size) {
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 		done = fq_look_up_some(range, done, phys);
 		if (done < 0)
@@ -227,7 +227,7 @@ static bool fq_bar_is_watched(phys_addr_t phys, unsigned long size, bool partly)
  * What is found holds only for as long as nothing was revoked since before the call.
  *
  * Return: 0; -ENXIO it is away at present; -EFAULT what is there cannot be mapped; -ESRCH the
- * process is gone; -ENOMEM, or -EINTR.
+ * process is gone; -ENOMEM; or -EINTR when the caller is being killed.
  */
 int fq_bar_look_up(const struct fq_bar_range *range, phys_addr_t *phys)
 {

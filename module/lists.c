@@ -89,7 +89,7 @@ static int fq_list(const struct fq_listing *listing, u64 address, u32 *count, u3
 		if (total <= room || room == *count)
 			break;
 		kvfree(entries);
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
 	ret = fq_copy_entries(address, entries, min(room, total), listing->size, entry_size);

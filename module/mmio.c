@@ -490,7 +490,7 @@ static int fq_extent_restore(struct fq_extent *extent, bool tell)
 		ret = fq_extent_look(extent, &look);
 		if (!ret)
 			ret = fq_extent_commit(extent, &look, tell);
-	} while (ret == -EAGAIN && !signal_pending(current));
+	} while (ret == -EAGAIN && !fatal_signal_pending(current));
 	return ret == -EAGAIN ? -EINTR : ret;
 }
 

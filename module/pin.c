@@ -10,6 +10,9 @@
  * Pinning can wait for user space for ever (userfaultfd, FUSE), so it is done
  * without any lock. The charge is mm->pinned_vm, which is atomic: neither charging
  * nor uncharging takes the mmap lock of a process that may be stuck.
+ *
+ * Only a signal that kills ends pinning. A call that begins anew after every other one might
+ * never end, and the work of an io_uring looks like a signal, too.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -141,7 +144,7 @@ static int fq_pin_batch(struct fq_pin *pin, unsigned long address, int want,
 	unsigned int flags = FOLL_LONGTERM | (pin->writable ? FOLL_WRITE : 0);
 	int got, ret;
 
-	if (signal_pending(current))
+	if (fatal_signal_pending(current))
 		return -EINTR;
 	got = pin_user_pages_fast(address, want, flags, batch);
 	if (got <= 0)
@@ -189,7 +192,7 @@ static int fq_pin_range(struct fq_pin *pin, unsigned long address, unsigned long
  * @pages: how many, not 0; the range does not wrap
  * @writable: for writing
  *
- * Return: 0, -EFAULT, -ENOMEM or -EINTR.
+ * Return: 0, -EFAULT, -ENOMEM, or -EINTR when the caller is being killed.
  */
 int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool writable)
 {

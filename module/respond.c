@@ -181,7 +181,7 @@ static int fq_respond_next(struct fq_vm *vm, unsigned int left, void __user *ent
 {
 	int ret = 0;
 
-	if (signal_pending(current))
+	if (fatal_signal_pending(current))
 		return -EINTR;
 	if (left > 1)
 		ret = fq_respond_some(vm, left, entries, entry_size);

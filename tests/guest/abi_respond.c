@@ -7,14 +7,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "support/abi.h"
@@ -391,77 +386,6 @@ static void map_tells_when_the_answer_came_too_late(void **state)
 	expect_pending(fixture);
 }
 
-/*
- * A call that starts with a signal pending: its structure lies in memory that comes only
- * after the signal.
- */
-struct late {
-	struct fixture *fixture;
-	void *page;
-	int result;
-};
-
-static void *respond_from_late_memory(void *data)
-{
-	struct late *late = data;
-
-	late->result = abi_ioctl(late->fixture->vm, FAULTQ_RESPOND, late->page);
-	return NULL;
-}
-
-static void on_signal(int number)
-{
-	(void)number;
-}
-
-static int register_late_page(void *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = {
-		.range = { .start = (uintptr_t)page, .len = ABI_PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		skip_because("no userfaultfd: %s", strerror(errno));
-	assert_int_equal(ioctl(fd, UFFDIO_API, &api), 0);
-	assert_int_equal(ioctl(fd, UFFDIO_REGISTER, &range), 0);
-	return fd;
-}
-
-static void a_signal_before_the_first_entry_gives_eintr(void **state)
-{
-	struct fixture *fixture = *state;
-	struct late late = { .fixture = fixture, .page = abi_memory(1, PROT_READ | PROT_WRITE) };
-	uint8_t content[ABI_PAGE] __attribute__((aligned(ABI_PAGE))) = {};
-	struct uffdio_copy copy = { .dst = (uintptr_t)late.page,
-				    .src = (uintptr_t)content,
-				    .len = ABI_PAGE };
-	struct faultq_answer answer = { .cookie = fixture->cookies[0] };
-	struct sigaction action = { .sa_handler = on_signal };
-	int fd = register_late_page(late.page);
-	struct uffd_msg message;
-	pthread_t thread;
-
-	*(struct faultq_respond *)content = (struct faultq_respond){
-		.size = sizeof(struct faultq_respond),
-		.answers = (uintptr_t)&answer,
-		.count = 1,
-		.entry_size = sizeof(answer),
-	};
-	sigaction(SIGUSR1, &action, NULL);
-	assert_int_equal(pthread_create(&thread, NULL, respond_from_late_memory, &late), 0);
-	assert_int_equal(read(fd, &message, sizeof(message)), sizeof(message));
-	pthread_kill(thread, SIGUSR1);
-	assert_int_equal(ioctl(fd, UFFDIO_COPY, &copy), 0);
-	pthread_join(thread, NULL);
-	assert_int_equal(late.result, -EINTR);
-	expect_pending(fixture);
-	close(fd);
-	munmap(late.page, ABI_PAGE);
-}
-
 int main(void)
 {
 #define with_pending(test) cmocka_unit_test_setup_teardown(test, open_pending, close_pending)
@@ -481,7 +405,6 @@ int main(void)
 		with_pending(an_answer_reaches_its_own_vm_only),
 		with_pending(map_answers_only_what_it_mapped),
 		with_pending(map_tells_when_the_answer_came_too_late),
-		with_pending(a_signal_before_the_first_entry_gives_eintr),
 	};
 
 	return tap_run_request_group(tests, NULL, NULL);

@@ -5,13 +5,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/interrupt.h"
 #include "support/kinds.h"
 
 #define IOVA	0x1000000UL
@@ -284,46 +284,35 @@ static void all_slots_are_answered_in_one_call_in_any_order(void **state)
 	assert_outstanding(rig, 0);
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-}
-
 struct responder {
 	const struct rig *rig;
 	struct faultq_respond *call;
-	int result;
 };
 
-static void *respond_in_thread(void *argument)
+static int make_respond(void *argument)
 {
 	struct responder *responder = argument;
 
-	responder->result = respond(responder->rig, responder->call);
-	return NULL;
+	return respond(responder->rig, responder->call);
 }
 
-/* Runs the call until it waits for @page, sends a signal, and only then lets it go on. */
-static int interrupted_respond(struct rig *rig, struct faultq_respond *call, int userfaultfd,
-			       void *page, const void *content)
+/* Runs the call until it waits for @page, interrupts it, and only then lets it go on. */
+static int interrupted_respond(struct rig *rig, enum interruption kind,
+			       struct faultq_respond *call, int userfaultfd, void *page,
+			       const void *content)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct responder responder = { .rig = rig, .call = call };
-	pthread_t thread;
+	struct interrupted interrupted;
 
-	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-	assert_int_equal(pthread_create(&thread, NULL, respond_in_thread, &responder), 0);
+	interrupted_begin(&interrupted, kind, make_respond, &responder);
 	stuck_memory_wait(userfaultfd);
-	assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
+	interrupt(&interrupted);
 	stuck_memory_give(userfaultfd, page, content);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	close(userfaultfd);
-	return responder.result;
+	return interrupted_end(&interrupted);
 }
 
-static void a_signal_before_the_first_entry_gives_eintr(void **state)
+static void interrupt_before_the_first_entry(struct rig *rig, enum interruption kind)
 {
-	struct rig *rig = *state;
 	struct faultq_answer answers[1];
 	struct faultq_respond *content = pages_new(1);
 	void *call;
@@ -331,27 +320,44 @@ static void a_signal_before_the_first_entry_gives_eintr(void **state)
 
 	ask(rig, answers, 1);
 	*content = respond_to(answers, 1);
-	assert_int_equal(interrupted_respond(rig, call, userfaultfd, call, content), -EINTR);
-	assert_outstanding(rig, 1);
-	assert_int_equal(answers[0].result, 1);
+	assert_int_equal(interrupted_respond(rig, kind, call, userfaultfd, call, content), 0);
+	assert_int_equal(((struct faultq_respond *)call)->done, 1);
+	assert_int_equal(answers[0].result, 0);
+	assert_outstanding(rig, 0);
+	close(userfaultfd);
+	pages_free(call, 1);
+	pages_free(content, 1);
 }
 
-/* It is seen after some entries, not necessarily after the one during which it came. */
-static void a_signal_after_the_first_entry_ends_the_call_early(void **state)
+static void an_interruption_before_the_first_entry_does_not_end_the_call(void **state)
+{
+	for (enum interruption kind = 0; kind < INTERRUPTIONS; kind++)
+		interrupt_before_the_first_entry(*state, kind);
+}
+
+static void interrupt_after_the_first_entry(struct rig *rig, enum interruption kind)
 {
 	enum { COUNT = RIG_SLOTS };
-	struct rig *rig = *state;
 	struct faultq_answer *content = pages_new(1), *answers;
 	struct faultq_respond call;
 	int userfaultfd = stuck_memory_new((void **)&answers, 1);
 
 	ask(rig, content, COUNT);
 	call = respond_to(answers, COUNT);
-	assert_int_equal(interrupted_respond(rig, &call, userfaultfd, answers, content), 0);
-	assert_in_range(call.done, 1, COUNT - 1);
+	assert_int_equal(interrupted_respond(rig, kind, &call, userfaultfd, answers, content), 0);
+	assert_int_equal(call.done, COUNT);
 	for (unsigned int i = 0; i < COUNT; i++)
-		assert_int_equal(answers[i].result, i < call.done ? 0 : 1);
-	assert_outstanding(rig, COUNT - call.done);
+		assert_int_equal(answers[i].result, 0);
+	assert_outstanding(rig, 0);
+	close(userfaultfd);
+	pages_free(answers, 1);
+	pages_free(content, 1);
+}
+
+static void an_interruption_after_the_first_entry_does_not_end_the_call(void **state)
+{
+	for (enum interruption kind = 0; kind < INTERRUPTIONS; kind++)
+		interrupt_after_the_first_entry(*state, kind);
 }
 
 int main(void)
@@ -369,8 +375,8 @@ int main(void)
 		RIG_TEST(a_huge_count_ends_where_the_memory_does),
 		RIG_TEST(a_count_that_user_memory_has_no_room_for_ends_where_it_does),
 		RIG_TEST(all_slots_are_answered_in_one_call_in_any_order),
-		RIG_TEST(a_signal_before_the_first_entry_gives_eintr),
-		RIG_TEST(a_signal_after_the_first_entry_ends_the_call_early),
+		RIG_TEST(an_interruption_before_the_first_entry_does_not_end_the_call),
+		RIG_TEST(an_interruption_after_the_first_entry_does_not_end_the_call),
 	};
 
 	return tap_run_request_group(tests, NULL, NULL);

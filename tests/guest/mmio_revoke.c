@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "support/fault.h"
+#include "support/interrupt.h"
 #include "support/mmio.h"
 #include "support/pci.h"
 #include "support/tap.h"
@@ -342,6 +343,79 @@ static void a_child_ends(void **state)
 	assert_arrives();
 }
 
+/* A call of this VM whose argument arrives when it has begun. */
+struct late_call {
+	unsigned long command;
+	void *argument;
+};
+
+static int make_late_call(void *data)
+{
+	const struct late_call *late = data;
+
+	return ioctl(faultq_fd(vm), late->command, late->argument) ? -errno : 0;
+}
+
+/* The interruption is pending in all that the call does; @content is its argument, and a page. */
+static void interrupt_call(unsigned long command, enum interruption kind, void *content)
+{
+	struct late_call late = { .command = command };
+	int userfaultfd = stuck_memory_new(&late.argument, 1);
+	struct interrupted interrupted;
+
+	interrupted_begin(&interrupted, kind, make_late_call, &late);
+	stuck_memory_wait(userfaultfd);
+	interrupt(&interrupted);
+	stuck_memory_give(userfaultfd, late.argument, content);
+	assert_int_equal(interrupted_end(&interrupted), 0);
+	memcpy(content, late.argument, PAGE);
+	close(userfaultfd);
+	pages_free(late.argument, 1);
+}
+
+static void interrupt_restore(enum interruption kind)
+{
+	struct faultq_restore *restore = pages_new(1);
+
+	bar_decode(&bar, false);
+	mmio_assert_revoked(vm, id, FAULTQ_REVOKED_CLEARED);
+	bar_decode(&bar, true);
+	*restore = (struct faultq_restore){ .size = sizeof(*restore), .id = id };
+	interrupt_call(FAULTQ_MMIO_RESTORE, kind, restore);
+	assert_int_equal(restore->restored, BAR_SIZE);
+	assert_arrives();
+	pages_free(restore, 1);
+}
+
+static void nothing_handled_ends_a_restore(void **state)
+{
+	(void)state;
+	map_bar(0);
+	for (enum interruption kind = 0; kind < INTERRUPTIONS; kind++)
+		interrupt_restore(kind);
+}
+
+static void interrupt_map(enum interruption kind)
+{
+	struct faultq_map *map = pages_new(1);
+
+	*map = (struct faultq_map){
+		.size = sizeof(*map), .flags = RW | FAULTQ_MAP_MMIO, .iova = IOVA,
+		.length = BAR_SIZE, .user_address = (uintptr_t)bar.memory,
+	};
+	interrupt_call(FAULTQ_MAP, kind, map);
+	assert_arrives();
+	assert_int_equal(faultq_unmap(vm, IOVA, BAR_SIZE, NULL), 0);
+	pages_free(map, 1);
+}
+
+static void nothing_handled_ends_a_map(void **state)
+{
+	(void)state;
+	for (enum interruption kind = 0; kind < INTERRUPTIONS; kind++)
+		interrupt_map(kind);
+}
+
 /* However a device goes, its driver goes first. */
 static void the_device_leaves(const struct departure *departure)
 {
@@ -581,6 +655,8 @@ int main(void)
 		TEST(killing_the_process),
 		TEST(exec),
 		TEST(a_child_ends),
+		TEST(nothing_handled_ends_a_restore),
+		TEST(nothing_handled_ends_a_map),
 		TEST(unbinding_the_driver),
 		TEST(removing_the_device),
 		RESOURCE(a_resource_file_is_unmapped),

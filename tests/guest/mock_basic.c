@@ -21,10 +21,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <faultq.h>
 
+#include "support/interrupt.h"
 #include "support/kinds.h"
 #include "support/mock.h"
 #include "support/pci.h"
@@ -573,29 +575,94 @@ static void faults_that_nobody_takes(void **state)
 	assert_int_equal(counters.faults, none ? 0 : 2);
 }
 
-static void on_alarm(int signal)
+static uint64_t requests_of(int fd)
 {
-	(void)signal;
+	struct mock_iommu_state counters;
+
+	assert_int_equal(mock_state(fd, &counters), 0);
+	return counters.requests;
 }
 
-/* A storm without end, but for a signal. */
-static void a_signal_ends_a_storm(void **state)
+static void a_storm_goes_on_with_a_signal_each_millisecond(void **state)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-	/* again and again: the first may come before the call has begun */
-	struct itimerspec soon = {
-		.it_value.tv_nsec = 100000000, .it_interval.tv_nsec = 100000000,
-	};
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
-	struct mock_iommu_page_request storm = { .count = UINT32_MAX };
-	timer_t timer;
+	struct mock_iommu_page_request storm = { .access = MOCK_IOMMU_READ, .count = 5000 };
+	uint64_t before = requests_of(bound);
+	unsigned int storms = 0;
 
 	(void)state;
-	sigaction(SIGALRM, &action, NULL);
-	assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-	assert_int_equal(timer_settime(timer, 0, &soon, NULL), 0);
-	assert_int_equal(mock_page_requests(bound, &storm), 0);
-	timer_delete(timer);
+	ticks_begin(false);
+	for (; ticks() < 20; storms++)
+		assert_true(mock_page_requests(bound, &storm) >= 0);
+	ticks_end();
+	assert_int_equal(requests_of(bound) - before, (uint64_t)storms * storm.count);
+}
+
+static void faults_go_on_with_a_signal_each_millisecond(void **state)
+{
+	struct mock_iommu_unrecoverable faults = {
+		.size = sizeof(faults), .access = MOCK_IOMMU_READ, .count = 5000,
+	};
+
+	(void)state;
+	needs_device_faults();
+	ticks_begin(false);
+	while (ticks() < 20) {
+		struct mock_iommu_state before, after;
+
+		assert_int_equal(mock_state(bound, &before), 0);
+		assert_int_equal(do_call(bound, MOCK_IOMMU_UNRECOVERABLE, &faults), 0);
+		assert_int_equal(mock_state(bound, &after), 0);
+		assert_int_equal(after.faults - before.faults, faults.count);
+	}
+	ticks_end();
+}
+
+/* A storm without end, in a process of its own. */
+static void a_signal_that_kills_ends_a_storm(void **state)
+{
+	struct mock_iommu_page_request storm = { .access = MOCK_IOMMU_READ, .count = UINT32_MAX };
+	uint64_t before = requests_of(bound);
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (!child) {
+		mock_page_requests(bound, &storm);
+		_exit(1);
+	}
+	while (requests_of(bound) - before < 1000)
+		assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+	assert_int_equal(kill(child, SIGTERM), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+}
+
+static int take_answer(void *argument)
+{
+	return mock_response(bound, 0, argument);
+}
+
+static int wait_for_an_answer(enum interruption kind)
+{
+	struct mock_iommu_response answer;
+	struct interrupted interrupted;
+
+	interrupted_begin(&interrupted, kind, take_answer, &answer);
+	interrupt_asleep(&interrupted);
+	if (kind != INTERRUPTION_SIGNAL)
+		mock_page_request(bound, MOCK_IOMMU_LAST, MOCK_IOMMU_READ, 7, 0, 0x1000);
+	return interrupted_end(&interrupted);
+}
+
+/* As with read(): a signal without SA_RESTART is what ends a call that sleeps. */
+static void a_wait_ends_with_a_signal_and_nothing_else(void **state)
+{
+	(void)state;
+	needs_page_requests();
+	assert_int_equal(wait_for_an_answer(INTERRUPTION_SIGNAL), -EINTR);
+	assert_int_equal(wait_for_an_answer(INTERRUPTION_RESTART), 0);
+	assert_int_equal(wait_for_an_answer(INTERRUPTION_IO_URING), 0);
 }
 
 /*
@@ -903,7 +970,10 @@ int main(void)
 		live_test(requests_that_nobody_takes),
 		live_test(old_answers_are_dropped),
 		live_test(faults_that_nobody_takes),
-		live_test(a_signal_ends_a_storm),
+		live_test(a_storm_goes_on_with_a_signal_each_millisecond),
+		live_test(faults_go_on_with_a_signal_each_millisecond),
+		live_test(a_signal_that_kills_ends_a_storm),
+		live_test(a_wait_ends_with_a_signal_and_nothing_else),
 		live_test(text_of_dma),
 		live_test(text_of_injection),
 		live_test(text_needs_a_live_device),

@@ -6,13 +6,17 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/interrupt.h"
 #include "support/module.h"
 #include "support/privilege.h"
 #include "support/space.h"
@@ -296,6 +300,98 @@ static void limits(struct run *run, char *memory)
 	clear(run);
 }
 
+/* What takes a while to map: small pages, which nobody has touched. */
+static void long_mapping(struct mapping *mapping, int flags)
+{
+	mapping->size = 16ul << 20;
+	mapping->memory = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags,
+			       -1, 0);
+	assert_ptr_not_equal(mapping->memory, MAP_FAILED);
+	madvise(mapping->memory, mapping->size, MADV_NOHUGEPAGE);
+}
+
+static int map_long(void *argument)
+{
+	const struct mapping *mapping = argument;
+
+	return vfio_map(mapping->container, IOVA, mapping->memory, mapping->size, R | W);
+}
+
+/* Returns whether the call was in the middle of it. */
+static bool interrupt_map(struct run *run, enum interruption kind, int *result)
+{
+	struct mapping mapping = { .container = run->vfio.container };
+	struct interrupted interrupted;
+	bool amid;
+
+	long_mapping(&mapping, MAP_PRIVATE);
+	interrupted_begin(&interrupted, kind, map_long, &mapping);
+	amid = interrupt_amid(&interrupted, mapping.memory, mapping.size);
+	*result = interrupted_end(&interrupted);
+	clear(run);
+	munmap(mapping.memory, mapping.size);
+	return amid;
+}
+
+static void map_with_ticks(struct run *run, bool restart)
+{
+	struct mapping mapping = { .container = run->vfio.container };
+	int ret = 0;
+
+	long_mapping(&mapping, MAP_PRIVATE);
+	ticks_begin(restart);
+	while (!ret && ticks() < 30) {
+		ret = map_long(&mapping);
+		clear(run);
+	}
+	ticks_end();
+	say(run, ret, "map with a signal each millisecond%s", restart ? " and SA_RESTART" : "");
+	munmap(mapping.memory, mapping.size);
+}
+
+/* A child that is killed in the middle; returns whether it was. */
+static bool kill_map(struct run *run, int signal, int *left)
+{
+	struct mapping mapping = { .container = run->vfio.container };
+	uint64_t unmapped;
+	pid_t child;
+	bool amid;
+
+	long_mapping(&mapping, MAP_SHARED);
+	child = fork();
+	if (!child)
+		_exit(map_long(&mapping) ? 1 : 0);
+	while (!memory_is_there(mapping.memory))
+		sched_yield();
+	assert_int_equal(kill(child, signal), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	amid = !memory_is_there((char *)mapping.memory + mapping.size - PAGE);
+	assert_int_equal(vfio_unmap(run->vfio.container, 0, 0, ALL, &unmapped), 0);
+	*left = unmapped / PAGE;
+	munmap(mapping.memory, mapping.size);
+	return amid;
+}
+
+static void interruptions(struct run *run)
+{
+	static const int signals[] = { SIGKILL, SIGTERM };
+	int ret = 0, left = 0;
+
+	for (enum interruption kind = 0; kind < INTERRUPTIONS; kind++) {
+		while (!interrupt_map(run, kind, &ret) && !ret)
+			;
+		say(run, ret, "map while %s", interruption_names[kind]);
+	}
+	map_with_ticks(run, false);
+	map_with_ticks(run, true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++) {
+		while (!kill_map(run, signals[i], &left))
+			;
+		fprintf(run->out, "map while signal %d kills: ends, %d pages mapped\n", signals[i],
+			left);
+	}
+}
+
 /* The limit is that of the container when it was set. */
 static void entries(struct run *run, char *memory)
 {
@@ -386,6 +482,7 @@ static char *run_cases(const char *module, unsigned long type)
 	overlaps(&run, memory);
 	memory_kinds(&run, memory);
 	limits(&run, memory);
+	interruptions(&run);
 	bad_unmaps(&run, memory);
 	good_unmaps(&run, memory);
 	dirty_pages(&run);

@@ -35,8 +35,15 @@
  *           an administrator and close() go on working.
  *   ENOTTY  the call is not known.
  *
- * A call lists below what else it can give. A call that waits can also give
- * EINTR, and ENOMEM is always possible where memory is needed.
+ * A call lists below what else it can give. ENOMEM is always possible where memory is
+ * needed.
+ *
+ * Signals
+ *
+ * A signal does not end an ioctl early and does not make it fail, with or without
+ * SA_RESTART, unless it is one that kills the process; its handler runs when the call is
+ * over. The work of an io_uring waits as long. read() and poll() are as usual: a signal
+ * ends them while they sleep, with EINTR where the call is not restarted.
  *
  * The ring
  *
@@ -505,14 +512,13 @@ struct faultq_answer {
  * @reserved: must be 0
  *
  * Every entry is processed and gets its own result, whatever became of those
- * before it. The call ends early, with 0 and @done less than @count, when a
- * signal is pending or an entry's memory cannot be read or written. Each entry is
- * read once, and its @result is probed for writing before the group is
- * answered; that of an entry that was not processed stays as it was.
+ * before it. The call ends early, with 0 and @done less than @count, when an entry's
+ * memory cannot be read or written. Each entry is read once, and its @result is probed
+ * for writing before the group is answered; that of an entry that was not processed
+ * stays as it was.
  *
- * Errors: EFAULT the first entry cannot be read or written. EINTR a signal came
- * before the first entry. EINVAL @entry_size is less than the entries' first published
- * size or more than a page. ENXIO there is no queue.
+ * Errors: EFAULT the first entry cannot be read or written. EINVAL @entry_size is less
+ * than the entries' first published size or more than a page. ENXIO there is no queue.
  */
 struct faultq_respond {
 	__u32 size;
@@ -546,8 +552,9 @@ struct faultq_respond {
  * pinned or charged, and nothing is answered. Memory can be mapped before the
  * first device is attached.
  *
- * While user space delivers a page (userfaultfd), only a signal that kills ends the
- * call on kernels before 6.2.
+ * While user space delivers a page (userfaultfd), the call waits as for a disk, on every
+ * kernel: only the page or a signal that kills ends that. Until then the caller cannot be
+ * stopped or frozen, and the system not be suspended.
  *
  * FAULTQ_MAP_MMIO: the range is MMIO of a PCI device instead of memory: a BAR that VFIO
  * lets the process map. It can be mapped because its disappearance is watched: when VFIO
@@ -567,15 +574,15 @@ struct faultq_respond {
  * nothing is mapped there, and goes a moment before the MMIO is back. With FAULTQ_MAP_RETRY
  * the kernel tries by itself to restore, now and then for as long as the process lives.
  *
- * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie without
- * FAULTQ_MAP_ANSWER, FAULTQ_MAP_PARTLY_WATCHED, _SCRATCH or _RETRY without _MMIO, outside
- * what the IOMMU can address, or permissions that it does not
- * have. EEXIST the range overlaps a mapping, or one that another thread is making, or a
- * window. EFAULT no memory there, not writable (FAULTQ_MAP_WRITE), or memory that cannot
- * be pinned; with FAULTQ_MAP_MMIO: no MMIO that can be watched, not writable, or MMIO that is
- * away at present. ENOMEM over RLIMIT_MEMLOCK, or out of memory. EINTR a signal came. ENXIO
- * FAULTQ_MAP_ANSWER, and there is no queue. ENOSPC more than max_mappings or max_extents, or
- * more than 1 GiB with FAULTQ_MAP_SCRATCH.
+ * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie
+ * without FAULTQ_MAP_ANSWER, FAULTQ_MAP_PARTLY_WATCHED, _SCRATCH or _RETRY without _MMIO,
+ * outside what the IOMMU can address, or permissions that it does not have. EEXIST the range
+ * overlaps a mapping, or one that another thread is making, or a window. EFAULT no memory
+ * there, not writable (FAULTQ_MAP_WRITE), or memory that cannot be pinned; with
+ * FAULTQ_MAP_MMIO: no MMIO that can be watched, not writable, or MMIO that is away at present.
+ * ENOMEM over RLIMIT_MEMLOCK, or out of memory. ENXIO FAULTQ_MAP_ANSWER, and there is no
+ * queue. ENOSPC more than max_mappings or max_extents, or more than 1 GiB with
+ * FAULTQ_MAP_SCRATCH.
  */
 struct faultq_map {
 	__u32 size;
@@ -1209,7 +1216,7 @@ struct faultq_doorbell_entry {
  *
  * Errors, when nothing could be restored and something is revoked: ENXIO the MMIO is still
  * away. EFAULT what the process has there is not what can be mapped, see MAP. ESRCH the process
- * that mapped it is gone. And: ENOENT no such id. EINTR a signal came.
+ * that mapped it is gone. And: ENOENT no such id.
  */
 struct faultq_restore {
 	__u32 size;

@@ -20,7 +20,9 @@
  *
  * Errors that every call can give: EFAULT, EINVAL, E2BIG (@size is longer than
  * known with a tail that is not zero), ENOTTY, ENOTCONN (no device is bound),
- * ENODEV (the bound device is no longer live), ENOMEM, EINTR where it waits.
+ * ENODEV (the bound device is no longer live), ENOMEM. DMA_WAIT and RESPONSE, when they
+ * sleep, end with EINTR for a signal whose handler has no SA_RESTART; other calls end early
+ * only for one that kills.
  */
 #ifndef _UAPI_LINUX_MOCK_IOMMU_H
 #define _UAPI_LINUX_MOCK_IOMMU_H
@@ -152,8 +154,8 @@ struct mock_iommu_dma_wait {
  * @done: out: how many the IOMMU core took (reported without an error)
  *
  * They are reported from this call, one by one, whatever the device's mode,
- * its credits, or sense say. @count may be large: a storm. Ends early with 0 on
- * a signal. One with LAST is counted as outstanding until it is answered; when
+ * its credits, or sense say. @count may be large: a storm, which only a signal that
+ * kills ends early. One with LAST is counted as outstanding until it is answered; when
  * the queue has no place for it, it is not reported (see @overflows of STATE).
  */
 struct mock_iommu_page_request {
@@ -192,8 +194,8 @@ struct mock_iommu_page_request {
  * @done: out: how many the IOMMU core took
  * @reserved: must be 0
  *
- * By domain the address and the direction arrive, nothing else. Ends early with 0
- * on a signal.
+ * By domain the address and the direction arrive, nothing else. Only a signal that kills
+ * ends the call early.
  *
  * Errors: EOPNOTSUPP this kernel has no way to report it like that. ENXIO
  * VIA_DOMAIN and the device has no paging domain.
