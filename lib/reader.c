@@ -49,7 +49,10 @@ static void move_to_start(struct reader *reader)
 	reader->first = 0;
 }
 
-/* read() without blocking, whatever O_NONBLOCK says. Returns records or -errno. */
+/*
+ * read() without blocking, whatever O_NONBLOCK says; no signal is to be told of then. Returns
+ * records or -errno.
+ */
 static int fill(struct faultq *fq)
 {
 	struct pollfd pfd = { .fd = fq->fd, .events = POLLIN };
@@ -60,13 +63,15 @@ static int fill(struct faultq *fq)
 	move_to_start(reader);
 	if (reader->end == reader->room)
 		return -EPROTO;
-	ret = poll(&pfd, 1, 0);
+	do
+		ret = poll(&pfd, 1, 0);
+	while (ret < 0 && errno == EINTR);
 	if (ret <= 0)
 		return ret < 0 ? -errno : 0;
 	bytes = read(fq->fd, reader->buffer + reader->end,
 		     (reader->room - reader->end) * sizeof(*reader->buffer));
 	if (bytes < 0)
-		return errno == EAGAIN ? 0 : -errno;
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	reader->end += bytes / sizeof(*reader->buffer);
 	return bytes / sizeof(*reader->buffer);
 }

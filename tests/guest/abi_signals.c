@@ -255,6 +255,20 @@ static void lists_go_on_with_a_signal_each_millisecond(void **state)
 	faultq_close(fq);
 }
 
+/* Also of the library's: in a queue for read() it is two calls of the kernel that can sleep. */
+static void peeks_go_on_with_a_signal_each_millisecond(void **state)
+{
+	struct faultq *fq = vm_open(8, 64, FAULTQ_QUEUE_READ);
+	const struct faultq_record *records;
+
+	(void)state;
+	ticks_begin(false);
+	while (ticks() < TICKS)
+		assert_int_equal(faultq_peek(fq, &records), 0);
+	ticks_end();
+	faultq_close(fq);
+}
+
 int main(void)
 {
 #define TICKING(test) cmocka_unit_test_teardown(test, ticks_teardown)
@@ -268,6 +282,7 @@ int main(void)
 		TICKING(maps_go_on_with_a_signal_each_millisecond),
 		cmocka_unit_test(signals_that_kill_end_a_map),
 		TICKING(lists_go_on_with_a_signal_each_millisecond),
+		TICKING(peeks_go_on_with_a_signal_each_millisecond),
 	};
 
 	return tap_run_group(tests, NULL, NULL);
