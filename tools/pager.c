@@ -87,14 +87,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* The permissions of a request and of a mapping have the same bits. */
+/* A request and a mapping have the same bits; what is executed has to be read. */
 static uint32_t permissions(const struct pager *pager, const struct faultq_record *record)
 {
 	uint32_t asked = record->perm & (FAULTQ_PERM_READ | FAULTQ_PERM_WRITE | FAULTQ_PERM_EXEC);
 
 	if (!pager->as_asked)
 		return asked | FAULTQ_MAP_READ | FAULTQ_MAP_WRITE;
-	return asked ? asked : FAULTQ_MAP_READ;
+	return asked && !(asked & FAULTQ_MAP_EXEC) ? asked : asked | FAULTQ_MAP_READ;
 }
 
 static bool all_inside(const struct pager *pager, const struct faultq_record *records, int count)

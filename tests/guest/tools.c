@@ -279,7 +279,7 @@ static void top_ends_at_a_key(void **state)
 
 /* A pager that is killed in the middle of DMA, and one that is started in its place. */
 
-static pid_t start_pager(struct faultq *fq, bool with_file)
+static pid_t start_pager(struct faultq *fq, const char *option)
 {
 	char fd[16], base[24], ready[16], byte[8];
 	int pipes[2];
@@ -295,7 +295,7 @@ static pid_t start_pager(struct faultq *fq, bool with_file)
 		snprintf(ready, sizeof(ready), "%d", pipes[1]);
 		dup2(null, STDOUT_FILENO);
 		execlp("faultq", "faultq", "pager", fd, base, "--ready-fd", ready, "--size=32K",
-		       with_file ? "--memory=" MEMORY : NULL, NULL);
+		       option, NULL);
 		_exit(127);
 	}
 	close(pipes[1]);
@@ -329,7 +329,7 @@ static void a_killed_pager_is_followed_by_another(void **state)
 	vm_detach(rig->fq, rig->id);
 	fq = vm_open(RIG_SLOTS, RIG_ENTRIES, 0);
 	id = vm_attach(fq, &rig->device);
-	child = start_pager(fq, true);
+	child = start_pager(fq, "--memory=" MEMORY);
 	memory = mmap(NULL, sizeof(data), PROT_READ, MAP_SHARED, open(MEMORY, O_RDONLY | O_CLOEXEC),
 		      0);
 	assert_ptr_not_equal(memory, MAP_FAILED);
@@ -339,13 +339,13 @@ static void a_killed_pager_is_followed_by_another(void **state)
 		pages_fill(data, sizeof(data), i);
 		tag = dma_start(&rig->device, MOCK_IOMMU_WRITE, IOVA, data, sizeof(data));
 		end_pager(child, SIGKILL);
-		child = start_pager(fq, true);
+		child = start_pager(fq, "--memory=" MEMORY);
 		assert_int_equal(dma_wait(&rig->device, tag, NULL).status, MOCK_IOMMU_DMA_DONE);
 		assert_pages_filled(memory, sizeof(data), i);
 		assert_int_equal(faultq_unmap(fq, 0, ~0ULL, NULL), 0);
 		/* its own idea of what is mapped is wrong now: the next one starts anew */
 		end_pager(child, SIGTERM);
-		child = start_pager(fq, true);
+		child = start_pager(fq, "--memory=" MEMORY);
 	}
 	end_pager(child, SIGTERM);
 	munmap(memory, sizeof(data));
@@ -365,12 +365,26 @@ static void a_pager_answers_what_another_has_consumed(void **state)
 	ask(rig, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		take_cookie(rig->fq);
-	child = start_pager(rig->fq, false);
+	child = start_pager(rig->fq, NULL);
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(mock_response(rig->device.fd, 0, &answer), 0);
 		assert_int_equal(answer.group, i);
 		assert_int_equal(answer.code, FAULTQ_SUCCESS);
 	}
+	end_pager(child, SIGTERM);
+}
+
+/* There is no page that can be executed and not read. */
+static void a_pager_that_gives_what_is_asked_for_lets_execute(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_iommu_response answer;
+	pid_t child = start_pager(rig->fq, "--as-asked");
+
+	assert_int_equal(mock_page_request(rig->device.fd, MOCK_IOMMU_LAST, MOCK_IOMMU_EXEC, 1, 0,
+					   IOVA), 1);
+	assert_int_equal(mock_response(rig->device.fd, 0, &answer), 0);
+	assert_int_equal(answer.code, FAULTQ_SUCCESS);
 	end_pager(child, SIGTERM);
 }
 
@@ -458,6 +472,7 @@ int main(void)
 		RIG_TEST(top_ends_at_a_key),
 		RIG_TEST(a_killed_pager_is_followed_by_another),
 		RIG_TEST(a_pager_answers_what_another_has_consumed),
+		RIG_TEST(a_pager_that_gives_what_is_asked_for_lets_execute),
 		RIG_TEST(monitor_prints_events),
 		RIG_TEST(show_prints_the_address_space),
 		RIG_TEST(mmio_is_shown_and_its_events),
