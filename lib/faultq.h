@@ -325,7 +325,8 @@ int faultq_answer(struct faultq *fq, uint64_t cookie, uint32_t code);
  * @iova: first I/O virtual address, page-aligned
  * @memory: first address of the memory, page-aligned
  * @length: bytes, page-aligned
- * @perm: FAULTQ_MAP_READ, FAULTQ_MAP_WRITE, FAULTQ_MAP_EXEC: what devices may do
+ * @perm: FAULTQ_MAP_READ, FAULTQ_MAP_WRITE or both, with or without FAULTQ_MAP_EXEC: what
+ *	devices may do
  *
  * The memory is pinned and charged to RLIMIT_MEMLOCK.
  *
@@ -359,8 +360,8 @@ int faultq_map_answer(struct faultq *fq, uint64_t iova, void *memory, uint64_t l
  * @iova: first I/O virtual address, page-aligned
  * @mmio: where the process has it, page-aligned: (part of) a BAR that VFIO lets it map
  * @length: bytes, page-aligned
- * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do; FAULTQ_MAP_PARTLY_WATCHED,
- *	FAULTQ_MAP_SCRATCH, FAULTQ_MAP_RETRY as in <linux/faultq.h>
+ * @flags: FAULTQ_MAP_READ, _WRITE or both, with or without _EXEC: what devices may do;
+ *	FAULTQ_MAP_PARTLY_WATCHED, FAULTQ_MAP_SCRATCH, FAULTQ_MAP_RETRY as in <linux/faultq.h>
  * @id: where it goes what names the mapping in records and for faultq_mmio_restore(), or NULL
  *
  * When the MMIO goes, devices do not reach it any more, and a FAULTQ_MMIO_REVOKED record
@@ -406,7 +407,8 @@ int faultq_unmap(struct faultq *fq, uint64_t iova, uint64_t length, uint64_t *un
  * @iova: first I/O virtual address, page-aligned
  * @length: bytes, page-aligned
  * @type: FAULTQ_WINDOW_RESERVED, FAULTQ_WINDOW_MSI or FAULTQ_WINDOW_SW_MSI
- * @prot: of FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, FAULTQ_MAP_WRITE, FAULTQ_MAP_EXEC; else 0
+ * @prot: of FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, FAULTQ_MAP_WRITE or both, with or without
+ *	FAULTQ_MAP_EXEC; else 0
  * @id: where its id goes, or NULL
  *
  * Return: 0; the kernel's errors of WINDOW_ADD.

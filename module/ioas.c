@@ -116,6 +116,20 @@ static void fq_unmap_all(struct fq_ioas *ioas, const struct fq_mapping *mapping)
 }
 
 /**
+ * fq_access_valid() - is it something that devices may do
+ * @flags: FAULTQ_MAP_* bits
+ *
+ * No IOMMU has a page that can be executed only. Asked for one, some drivers refuse, some warn,
+ * and with some iommu_map() never returns.
+ *
+ * Return: whether an IOMMU can be asked for it.
+ */
+bool fq_access_valid(u32 flags)
+{
+	return flags & (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE);
+}
+
+/**
  * fq_mapping_prot() - what devices may do, as the IOMMU takes it
  * @flags: FAULTQ_MAP_* bits
  *

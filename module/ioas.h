@@ -83,6 +83,7 @@ unsigned int fq_ioas_max(struct fq_ioas *ioas);
 void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info);
 
 bool fq_range_last(u64 start, u64 length, u64 *last);
+bool fq_access_valid(u32 flags);
 int fq_mapping_prot(u32 flags);
 bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long last);
 

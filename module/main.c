@@ -123,7 +123,7 @@ static bool fq_map_flags_valid(u32 flags)
 {
 	if (flags & ~(FQ_MAP_PROT | FAULTQ_MAP_ANSWER | FAULTQ_MAP_MMIO | FQ_MAP_OF_MMIO))
 		return false;
-	return flags & FQ_MAP_PROT && (flags & FAULTQ_MAP_MMIO || !(flags & FQ_MAP_OF_MMIO));
+	return fq_access_valid(flags) && (flags & FAULTQ_MAP_MMIO || !(flags & FQ_MAP_OF_MMIO));
 }
 
 /* A queue that was stopped meanwhile has nothing outstanding. */

@@ -135,7 +135,7 @@ static bool fq_window_valid(const struct faultq_window *window)
 	case FAULTQ_WINDOW_SW_MSI:
 		return !window->prot;
 	case FAULTQ_WINDOW_MSI:
-		return window->prot &&
+		return fq_access_valid(window->prot) &&
 		       !(window->prot & ~(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC));
 	default:
 		return false;

@@ -393,7 +393,7 @@ static void assert_permissions(const struct map_test *test, uint8_t *memory, uin
 	assert_int_equal(unmap(test->fq, IOVA, PAGE), PAGE);
 }
 
-/* The mock has no page that can only be executed, as other IOMMUs have none. */
+/* There is no page that can only be executed; see map_flags.c. */
 static void permissions_are_those_of_the_mapping(void **state)
 {
 	struct map_test *test = *state;

@@ -40,6 +40,8 @@ static const char * const known[] = {
 	"map of a size that wraps ",
 	"unmap that wraps:",
 	"unmap with VADDR:",
+	"unmap with VADDR among ",
+	"unmap nothing with VADDR among ",
 	"dirty pages ",
 };
 
@@ -454,6 +456,49 @@ static void good_unmaps(struct run *run, char *memory)
 	unmap_says(run, "the whole space in one range", 0, 1ull << 63, 0);
 }
 
+/* All that VFIO has a flag for, and each other bit. */
+static uint32_t next_flags(uint32_t flags, uint32_t known)
+{
+	return flags < known ? flags + 1 : flags == known ? known + 1 : flags << 1;
+}
+
+static void map_flags(struct run *run, char *memory)
+{
+	const uint32_t known = R | W | VFIO_DMA_MAP_FLAG_VADDR;
+	uint32_t flags = 0;
+
+	do {
+		const char *which = flags & VFIO_DMA_MAP_FLAG_VADDR ? "VADDR among " : "";
+
+		say(run, vfio_map(run->vfio.container, IOVA, memory, PAGE, flags),
+		    "map with %sflags %x", which, flags);
+		say(run, vfio_map(run->vfio.container, IOVA + PAGE, run->vfio.pci->registers,
+				  PAGE, flags), "map with %sflags %x, of registers", which, flags);
+		clear(run);
+		flags = next_flags(flags, known);
+	} while (flags);
+}
+
+static void unmap_flags(struct run *run, char *memory)
+{
+	const uint32_t known = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | ALL |
+			       VFIO_DMA_UNMAP_FLAG_VADDR;
+	uint32_t flags = 0;
+	uint64_t unmapped;
+
+	do {
+		const char *which = flags & VFIO_DMA_UNMAP_FLAG_VADDR ? "VADDR among " : "";
+
+		assert_int_equal(vfio_map(run->vfio.container, IOVA, memory, PAGE, R), 0);
+		say(run, vfio_unmap(run->vfio.container, IOVA, PAGE, flags, &unmapped),
+		    "unmap with %sflags %x", which, flags);
+		say(run, vfio_unmap(run->vfio.container, 0, 0, flags, &unmapped),
+		    "unmap nothing with %sflags %x", which, flags);
+		clear(run);
+		flags = next_flags(flags, known);
+	} while (flags);
+}
+
 static void dirty_pages(struct run *run)
 {
 	struct vfio_iommu_type1_dirty_bitmap bitmap = {
@@ -485,6 +530,8 @@ static char *run_cases(const char *module, unsigned long type)
 	interruptions(&run);
 	bad_unmaps(&run, memory);
 	good_unmaps(&run, memory);
+	map_flags(&run, memory);
+	unmap_flags(&run, memory);
 	dirty_pages(&run);
 	vfio_close(&run.vfio);
 

@@ -535,7 +535,7 @@ struct faultq_respond {
 /**
  * struct faultq_map - MAP: make memory of the caller visible to the VM's devices
  * @size: sizeof(struct faultq_map)
- * @flags: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do, at least one;
+ * @flags: FAULTQ_MAP_READ, _WRITE or both, with or without _EXEC: what devices may do;
  *	FAULTQ_MAP_ANSWER: then answer @cookie with FAULTQ_SUCCESS;
  *	FAULTQ_MAP_MMIO and what goes with it: see below
  * @iova: first I/O virtual address, page-aligned
@@ -574,7 +574,7 @@ struct faultq_respond {
  * nothing is mapped there, and goes a moment before the MMIO is back. With FAULTQ_MAP_RETRY
  * the kernel tries by itself to restore, now and then for as long as the process lives.
  *
- * Errors: EINVAL not aligned, zero, wrapping, no permission bit, @cookie
+ * Errors: EINVAL not aligned, zero, wrapping, neither FAULTQ_MAP_READ nor _WRITE, @cookie
  * without FAULTQ_MAP_ANSWER, FAULTQ_MAP_PARTLY_WATCHED, _SCRATCH or _RETRY without _MMIO,
  * outside what the IOMMU can address, or permissions that it does not have. EEXIST the range
  * overlaps a mapping, or one that another thread is making, or a window. EFAULT no memory
@@ -1076,8 +1076,8 @@ enum faultq_window_type {
  * @iova: first I/O virtual address, page-aligned
  * @length: bytes, not 0, page-aligned
  * @type: FAULTQ_WINDOW_RESERVED, _MSI or _SW_MSI
- * @prot: FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, _WRITE, _EXEC: what devices may do with the
- *	doorbells in it, at least one; else 0
+ * @prot: FAULTQ_WINDOW_MSI: FAULTQ_MAP_READ, _WRITE or both, with or without _EXEC: what
+ *	devices may do with the doorbells in it; else 0
  * @id: out: names it for WINDOW_DEL; ids are never reused in a VM
  * @reserved: must be 0
  *
