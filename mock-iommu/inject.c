@@ -83,6 +83,18 @@ static int inject_request(struct mock_device *device, const struct mock_request 
 	return inject_partial(device, request);
 }
 
+/* A PASID comes with the flag that says so, and is no wider than any can be. */
+static bool inject_pasid_valid(u32 access, u32 pasid)
+{
+	return access & MOCK_IOMMU_PASID ? !(pasid >> MOCK_PASID_BITS_MAX) : !pasid;
+}
+
+static bool request_valid(const struct mock_iommu_page_request *inject)
+{
+	return !(inject->flags & ~INJECT_FLAGS) && !(inject->access & ~MOCK_ACCESS_MASK) &&
+	       inject_pasid_valid(inject->access, inject->pasid);
+}
+
 /**
  * mock_inject_requests() - inject page requests
  * @device: the device
@@ -103,7 +115,7 @@ int mock_inject_requests(struct mock_device *device, struct mock_iommu_page_requ
 	u32 i;
 	int ret;
 
-	if (inject->flags & ~INJECT_FLAGS || inject->access & ~MOCK_ACCESS_MASK)
+	if (!request_valid(inject))
 		return -EINVAL;
 	inject->done = 0;
 	for (i = 0; i < inject->count && !fatal_signal_pending(current); i++) {
@@ -121,7 +133,11 @@ int mock_inject_requests(struct mock_device *device, struct mock_iommu_page_requ
 static bool fault_valid(const struct mock_iommu_unrecoverable *inject)
 {
 	if (inject->flags & ~FAULT_FLAGS || inject->access & ~MOCK_ACCESS_MASK ||
-	    inject->reason > FAULT_REASON_MAX || inject->reserved)
+	    inject->reason > FAULT_REASON_MAX || inject->reserved ||
+	    !inject_pasid_valid(inject->access, inject->pasid))
+		return false;
+	if ((inject->fetch_address && !(inject->flags & MOCK_IOMMU_FETCH)) ||
+	    (inject->address && inject->flags & MOCK_IOMMU_NO_ADDRESS))
 		return false;
 	if (inject->flags & MOCK_IOMMU_VIA_DOMAIN)
 		return !(inject->flags & (MOCK_IOMMU_NO_ADDRESS | MOCK_IOMMU_FETCH));

@@ -262,6 +262,7 @@ struct mock_request {
  * @injected: by a program, not the engine's
  * @outstanding: raised and not answered
  * @reporting: the report is not finished
+ * @reported: it has begun, so there may be an answer; changes with the device's @life held
  * @place: it has a place of the instance's queue
  * @code: the answer, when it is neither @outstanding nor @reporting
  * @request: what its requests have in common; of an injected one all
@@ -278,6 +279,7 @@ struct mock_group {
 	bool injected;
 	bool outstanding;
 	bool reporting;
+	bool reported;
 	bool place;
 	u32 code;
 	struct mock_request request;

@@ -5,7 +5,9 @@
  * A group is in its device's table from the moment it is raised, before the report,
  * because the answer may come from inside the report. It leaves the table when it is
  * settled: by an answer, by the mock itself when the IOMMU core did not take it, or
- * when the device goes. A place of the queue and credits go back then.
+ * when the device goes. A place of the queue and credits go back then. An answer only
+ * meets a group whose report has begun: a device may use an index again while it is
+ * outstanding, and one that never gets to its report must not take the other's answer.
  *
  * What changes in a group is guarded by the instance's lock. Its requests are written
  * by its owner while it is neither outstanding nor being reported.
@@ -156,6 +158,7 @@ void mock_group_raise(struct mock_group *group)
 	list_add_tail(&group->node, group_bucket(device, group->request.group));
 	group->outstanding = true;
 	group->reporting = true;
+	group->reported = false;
 	device->nr_outstanding++;
 	device->counters.requests += group->count;
 	if (!group->injected)
@@ -227,7 +230,7 @@ static void group_settle(struct mock_group *group, const struct mock_answer *ans
 
 /**
  * mock_group_drop_all() - free what is outstanding when the device goes
- * @device: it is not live, and its instance's lock is held
+ * @device: it is not live, so no report is under way; its instance's lock is held
  *
  * Return: how many groups had been reported.
  */
@@ -238,7 +241,7 @@ unsigned int mock_group_drop_all(struct mock_device *device)
 
 	for (i = 0; i < MOCK_BUCKETS; i++) {
 		list_for_each_entry_safe(group, next, &device->outstanding[i], node) {
-			count += !group->reporting;
+			count += group->reported;
 			group_leave(group);
 			mock_group_put(group);
 		}
@@ -254,7 +257,7 @@ static struct mock_group *group_match(struct mock_device *device,
 
 	list_for_each_entry(group, group_bucket(device, answer->group), node) {
 		request = &group->request;
-		if (request->group != answer->group ||
+		if (!READ_ONCE(group->reported) || request->group != answer->group ||
 		    request->needs_pasid != answer->has_pasid)
 			continue;
 		if (!request->needs_pasid || answer->pasid == request->pasid)
@@ -338,6 +341,8 @@ int mock_group_report(struct mock_group *group)
 	int ret = -ENODEV;
 
 	down_read(&device->life);
+	if (device->live)
+		WRITE_ONCE(group->reported, true);
 	for (i = 0; device->live && i < group->count; i++) {
 		request.address = group->address[i];
 		request.last = i == group->count - 1;
@@ -345,8 +350,8 @@ int mock_group_report(struct mock_group *group)
 		if (ret)
 			refused++;
 	}
-	up_read(&device->life);
 	group_reported(group, ret, refused);
+	up_read(&device->life);
 	return ret;
 }
 

@@ -146,7 +146,7 @@ struct mock_iommu_dma_wait {
  * @access: MOCK_IOMMU_READ, _WRITE, _EXEC, _PRIV, _PASID; 0 with LAST is a stop
  *	marker
  * @group: page request group index of the first
- * @pasid: with MOCK_IOMMU_PASID
+ * @pasid: with MOCK_IOMMU_PASID, 20 bits; else 0
  * @group_step: added to @group for each further one
  * @address: IOVA of the first
  * @address_step: added to @address for each further one
@@ -187,10 +187,10 @@ struct mock_iommu_page_request {
  *	VIA_DOMAIN)
  * @access: MOCK_IOMMU_READ, _WRITE, _EXEC, _PRIV, _PASID
  * @reason: as in the kernel's enum iommu_fault_reason, 0 to 8
- * @pasid: with MOCK_IOMMU_PASID
+ * @pasid: with MOCK_IOMMU_PASID, 20 bits; else 0
  * @count: how many
- * @address: IOVA
- * @fetch_address: with MOCK_IOMMU_FETCH
+ * @address: IOVA; 0 with MOCK_IOMMU_NO_ADDRESS
+ * @fetch_address: with MOCK_IOMMU_FETCH; else 0
  * @done: out: how many the IOMMU core took
  * @reserved: must be 0
  *
