@@ -367,6 +367,36 @@ static ssize_t mock_device_response_pasid_show(struct config_item *item, char *p
 	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.response_pasid));
 }
 
+static int parse_page_requests(struct mock_settings *settings, const char *page)
+{
+	return kstrtobool(page, &settings->page_requests);
+}
+
+static ssize_t mock_device_page_requests_show(struct config_item *item, char *page)
+{
+	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.page_requests));
+}
+
+static int parse_request_bits(struct mock_settings *settings, const char *page)
+{
+	return parse_uint(page, 0, MOCK_IOVA_BITS, &settings->request_bits);
+}
+
+static ssize_t mock_device_request_bits_show(struct config_item *item, char *page)
+{
+	return sprintf(page, "%u\n", READ_ONCE(to_device(item)->settings.request_bits));
+}
+
+static int parse_shared_requests(struct mock_settings *settings, const char *page)
+{
+	return kstrtobool(page, &settings->shared_requests);
+}
+
+static ssize_t mock_device_shared_requests_show(struct config_item *item, char *page)
+{
+	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.shared_requests));
+}
+
 static const char * const reserved_names[] = {
 	[IOMMU_RESV_DIRECT] = "direct",
 	[IOMMU_RESV_DIRECT_RELAXABLE] = "direct-relaxable",
@@ -557,6 +587,9 @@ DEVICE_ATTR_PARSED(pasid_bits);
 DEVICE_ATTR_PARSED(credits);
 DEVICE_ATTR_PARSED(unrecoverable);
 DEVICE_ATTR_PARSED(response_pasid);
+DEVICE_ATTR_PARSED(page_requests);
+DEVICE_ATTR_PARSED(request_bits);
+DEVICE_ATTR_PARSED(shared_requests);
 DEVICE_ATTR_PARSED(reserved);
 DEVICE_ATTR_PARSED(pci);
 CONFIGFS_ATTR_RO(mock_device_, state);
@@ -571,6 +604,9 @@ static struct configfs_attribute *device_attrs[] = {
 	&mock_device_attr_credits,
 	&mock_device_attr_unrecoverable,
 	&mock_device_attr_response_pasid,
+	&mock_device_attr_page_requests,
+	&mock_device_attr_request_bits,
+	&mock_device_attr_shared_requests,
 	&mock_device_attr_reserved,
 	&mock_device_attr_pci,
 	&mock_device_attr_state,
@@ -628,6 +664,7 @@ static struct config_group *make_device(struct config_group *group, const char *
 	config->parent = parent;
 	config->settings.credits = MOCK_CREDITS_DEFAULT;
 	config->settings.response_pasid = true;
+	config->settings.page_requests = true;
 	config_group_init_type_name(&config->group, name, &device_type);
 	return &config->group;
 }

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/property.h>
 #include <linux/slab.h>
 
 #include "compat/era.h"
@@ -110,6 +111,23 @@ static void device_set_live(struct mock_device *device, bool live)
 	up_write(&device->life);
 }
 
+/* What drivers and consumers find out about it. */
+static int device_describe(struct mock_device *device)
+{
+	const struct mock_settings *settings = &device->settings;
+	struct property_entry properties[4] = { };
+	unsigned int count = 0;
+
+	if (settings->pasid_bits)
+		properties[count++] = PROPERTY_ENTRY_U32("pasid-num-bits", settings->pasid_bits);
+	if (settings->shared_requests)
+		properties[count++] = PROPERTY_ENTRY_BOOL(MOCK_SHARED_REQUESTS);
+	if (settings->request_bits)
+		properties[count++] = PROPERTY_ENTRY_U32(MOCK_REQUEST_BITS,
+							 settings->request_bits);
+	return count ? device_create_managed_software_node(device->dev, properties, NULL) : 0;
+}
+
 /* It is in the list while it is added: era code finds it there when it is probed. */
 static int device_add_platform(struct mock_device *device)
 {
@@ -123,6 +141,9 @@ static int device_add_platform(struct mock_device *device)
 	ret = mock_era_prepare(device);
 	if (ret)
 		goto err_put;
+	ret = device_describe(device);
+	if (ret)
+		goto err_unprepare;
 	mock_device_list_add(device);
 	ret = platform_device_add(pdev);
 	if (ret)
@@ -137,6 +158,7 @@ static int device_add_platform(struct mock_device *device)
 
 err_list:
 	mock_device_list_del(device);
+err_unprepare:
 	mock_era_unprepare(device);
 err_put:
 	platform_device_put(pdev);
@@ -361,6 +383,8 @@ struct mock_domain *mock_device_domain(struct mock_device *device, u32 access, u
 /**
  * mock_device_resume_requests() - forget a FAILURE
  * @device: the device
+ *
+ * Of requests that devices share, none of them switches the others' on.
  */
 void mock_device_resume_requests(struct mock_device *device)
 {
@@ -413,7 +437,7 @@ int mock_device_state(struct mock_device *device, struct mock_iommu_state *state
 		state->outstanding = device->nr_outstanding;
 		state->queue_used = instance->used;
 		state->queue_depth = instance->depth;
-		state->requests_on = device->requests_on;
+		state->requests_on = *mock_requests_switch(device);
 		state->requests = counters->requests;
 		state->answered = counters->answered;
 		state->unmatched = counters->unmatched;

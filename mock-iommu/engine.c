@@ -297,7 +297,7 @@ static int engine_claim_pri(struct mock_dma *dma)
 	struct mock_device *device = dma->device;
 	struct mock_group *group = dma->group;
 
-	if (!device->requests_on)
+	if (!*mock_requests_switch(device))
 		return MOCK_IOMMU_DMA_FAILURE;
 	if (device->credits_used >= device->settings.credits)
 		return engine_starve(dma);

@@ -23,7 +23,7 @@ static int inject_partial(struct mock_device *device, const struct mock_request 
 
 	down_read(&device->life);
 	if (device->live)
-		ret = mock_era_report_request(device, request);
+		ret = mock_request_report(device, request);
 	up_read(&device->life);
 	if (ret == -ENODEV)
 		return ret;

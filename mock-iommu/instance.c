@@ -34,6 +34,7 @@ struct mock_instance *mock_instance_create(const char *name, unsigned int depth,
 	kref_init(&instance->ref);
 	spin_lock_init(&instance->lock);
 	INIT_LIST_HEAD(&instance->waiters);
+	instance->requests_on = true;
 	instance->depth = depth;
 	instance->free_on_report = free_on_report;
 	snprintf(instance->name, sizeof(instance->name), "mock-%s", name);

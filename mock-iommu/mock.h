@@ -49,6 +49,10 @@
 #define MOCK_CREDITS_MAX	4096
 #define MOCK_PASID_BITS_MAX	20
 
+/* Properties of a device, for consumers. */
+#define MOCK_SHARED_REQUESTS	"shared-page-requests"
+#define MOCK_REQUEST_BITS	"page-request-bits"
+
 #define MOCK_PERMISSIONS	(MOCK_IOMMU_READ | MOCK_IOMMU_WRITE | \
 				 MOCK_IOMMU_EXEC | MOCK_IOMMU_PRIV)
 #define MOCK_ACCESS_MASK	(MOCK_PERMISSIONS | MOCK_IOMMU_PASID)
@@ -69,6 +73,7 @@
  * @lock: guards what follows, and the like in every device
  * @used: places in use
  * @waiters: DMAs that wait for a place, first come first served
+ * @requests_on: no FAILURE switched page requests off that devices share
  * @unanswered: groups that were outstanding when their device went
  */
 struct mock_instance {
@@ -83,6 +88,7 @@ struct mock_instance {
 	spinlock_t lock;	/* see the top of this file */
 	unsigned int used;
 	struct list_head waiters;
+	bool requests_on;
 	u64 unanswered;
 };
 
@@ -101,6 +107,10 @@ struct mock_reserved {
  * @credits: page requests that the engine may have outstanding (pri)
  * @fault_by_domain: mode none reports through the domain, not the device
  * @response_pasid: the answer to a request with PASID must carry it
+ * @page_requests: the IOMMU takes its page requests
+ * @request_bits: of the addresses of those that it takes, 0: any
+ * @shared_requests: they are those of all such devices of the instance, as a PCI device
+ *	and its virtual functions share theirs
  * @pci: name of the PCI device that it adopts; empty: it is a platform device
  * @nr_reserved: how many of @reserved
  * @reserved: reserved regions
@@ -111,6 +121,9 @@ struct mock_settings {
 	unsigned int credits;
 	bool fault_by_domain;
 	bool response_pasid;
+	bool page_requests;
+	unsigned int request_bits;
+	bool shared_requests;
 	char pci[MOCK_PCI_NAME_SIZE];
 	unsigned int nr_reserved;
 	struct mock_reserved reserved[MOCK_RESERVED_MAX];
@@ -169,7 +182,7 @@ struct mock_answer {
  * @nr_outstanding: how many
  * @credits_used: page requests of the engine that wait for an answer
  * @next_group: where the engine looks for a free group index
- * @requests_on: no FAILURE switched page requests off
+ * @requests_on: no FAILURE switched page requests off; see mock_requests_switch()
  * @counters: for STATE
  * @answers: ring of the answers to injected requests
  * @answers_head: oldest of them
@@ -342,6 +355,13 @@ struct mock_dma {
 	void *buffer;
 };
 
+/* What a FAILURE switches off; the instance's lock is held. */
+static inline bool *mock_requests_switch(struct mock_device *device)
+{
+	return device->settings.shared_requests ? &device->instance->requests_on :
+						  &device->requests_on;
+}
+
 /* How one access of a device to memory went. */
 enum mock_access {
 	MOCK_ACCESS_DONE,
@@ -431,6 +451,7 @@ void mock_group_free_spares(struct mock_device *device);
 void mock_group_put(struct mock_group *group);
 u32 mock_group_free_index(struct mock_device *device, u32 limit);
 void mock_group_raise(struct mock_group *group);
+int mock_request_report(struct mock_device *device, const struct mock_request *request);
 int mock_group_report(struct mock_group *group);
 unsigned int mock_group_drop_all(struct mock_device *device);
 int mock_answer(struct mock_device *device, const struct mock_answer *answer);

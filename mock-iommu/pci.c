@@ -25,8 +25,9 @@ static struct pci_dev *adopt_find(const char *name)
 
 static int adopt_check(struct mock_device *device, struct pci_dev *pdev)
 {
-	/* What has its PASIDs from elsewhere; what cannot be removed alone and found again. */
-	if (device->settings.pasid_bits || (pdev && (pdev->is_virtfn || pci_is_bridge(pdev))))
+	/* What it has from elsewhere; what cannot be removed alone and found again. */
+	if (device->settings.pasid_bits || device->settings.shared_requests ||
+	    device->settings.request_bits || (pdev && (pdev->is_virtfn || pci_is_bridge(pdev))))
 		return -EINVAL;
 	if (!pdev)
 		return -ENODEV;

@@ -219,7 +219,7 @@ static void group_settle(struct mock_group *group, const struct mock_answer *ans
 	group_leave(group);
 	if (answer->code == IOMMU_PAGE_RESP_FAILURE &&
 	    device->settings.mode == MOCK_MODE_PRI)
-		device->requests_on = false;
+		*mock_requests_switch(device) = false;
 	if (group->injected)
 		answer_log(device, answer);
 	if (group->dma)
@@ -328,6 +328,22 @@ static void group_reported(struct mock_group *group, int ret, unsigned int refus
 }
 
 /**
+ * mock_request_report() - report one page request
+ * @device: whose it is, live; its life lock is held
+ * @request: the request
+ *
+ * Return: 0, or -EIO: then nobody will answer it.
+ */
+int mock_request_report(struct mock_device *device, const struct mock_request *request)
+{
+	unsigned int bits = device->settings.request_bits;
+
+	if (bits && request->address >> bits)
+		return -EIO;
+	return mock_era_report_request(device, request);
+}
+
+/**
  * mock_group_report() - report the requests of a group that was raised
  * @group: the group; the caller has a reference
  *
@@ -346,7 +362,7 @@ int mock_group_report(struct mock_group *group)
 	for (i = 0; device->live && i < group->count; i++) {
 		request.address = group->address[i];
 		request.last = i == group->count - 1;
-		ret = mock_era_report_request(device, &request);
+		ret = mock_request_report(device, &request);
 		if (ret)
 			refused++;
 	}

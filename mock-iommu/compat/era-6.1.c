@@ -87,6 +87,14 @@ static int era_def_domain_type(struct device *dev)
 	return IOMMU_DOMAIN_IDENTITY;
 }
 
+/* A device's handler gets them without it; it tells whether there are any. */
+static int era_switch_feature(struct device *dev, enum iommu_dev_features feature)
+{
+	struct mock_device *device = dev_iommu_priv_get(dev);
+
+	return feature == IOMMU_DEV_FEAT_IOPF && device->settings.page_requests ? 0 : -ENODEV;
+}
+
 static int era_page_response(struct device *dev, struct iommu_fault_event *event,
 			     struct iommu_page_response *msg)
 {
@@ -172,6 +180,8 @@ static const struct iommu_ops era_ops = {
 	.device_group		= generic_device_group,
 	.get_resv_regions	= mock_ops_get_resv_regions,
 	.def_domain_type	= era_def_domain_type,
+	.dev_enable_feat	= era_switch_feature,
+	.dev_disable_feat	= era_switch_feature,
 	.page_response		= era_page_response,
 	.default_domain_ops	= &era_domain_ops,
 	.pgsize_bitmap		= SZ_4K | SZ_2M,
@@ -325,6 +335,8 @@ int mock_era_report_request(struct mock_device *device, const struct mock_reques
 	};
 	struct iommu_fault_page_request *prm = &event.fault.prm;
 
+	if (!device->settings.page_requests)
+		return -EIO;
 	if (request->last)
 		prm->flags |= IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE;
 	if (request->needs_pasid)

@@ -71,7 +71,7 @@ static int era_enable_feature(struct device *dev, enum iommu_dev_features featur
 	struct mock_device *device = dev_iommu_priv_get(dev);
 	int ret = -EBUSY;
 
-	if (feature != IOMMU_DEV_FEAT_IOPF)
+	if (feature != IOMMU_DEV_FEAT_IOPF || !device->settings.page_requests)
 		return -ENODEV;
 	down_write(&device->life);
 	if (!device->requests_wanted)
@@ -96,14 +96,15 @@ static int era_disable_feature(struct device *dev, enum iommu_dev_features featu
 	return ret;
 }
 
-static bool era_domain_wants(struct mock_domain *domain)
+static bool era_domain_wants(struct mock_device *device, struct mock_domain *domain)
 {
 	return false;
 }
 #else
-static bool era_domain_wants(struct mock_domain *domain)
+/* As SMMUv3's driver, it takes such a domain for a device that has no page requests, too. */
+static bool era_domain_wants(struct mock_device *device, struct mock_domain *domain)
 {
-	return domain && domain->domain.iopf_handler;
+	return device->settings.page_requests && domain && domain->domain.iopf_handler;
 }
 #endif
 
@@ -113,10 +114,10 @@ static bool era_domain_wants(struct mock_domain *domain)
 
 static int era_attach(struct mock_device *device, struct device *dev, struct mock_domain *domain)
 {
-	bool wanted = era_domain_wants(device->domain);
+	bool wanted = era_domain_wants(device, device->domain);
 	int ret = 0;
 
-	if (era_domain_wants(domain))
+	if (era_domain_wants(device, domain))
 		ret = era_want_requests(device, dev);
 	if (ret)
 		return ret;
@@ -151,16 +152,16 @@ static int era_attach_dev(struct iommu_domain *domain, struct device *dev)
 static int era_attach_pasid(struct mock_device *device, struct device *dev, u32 pasid,
 			    struct mock_domain *domain)
 {
-	bool wanted = era_domain_wants(xa_load(&device->pasids, pasid));
+	bool wanted = era_domain_wants(device, xa_load(&device->pasids, pasid));
 	int ret = 0;
 
-	if (era_domain_wants(domain))
+	if (era_domain_wants(device, domain))
 		ret = era_want_requests(device, dev);
 	if (ret)
 		return ret;
 	ret = mock_device_attach_pasid(device, pasid, domain);
 	if (ret)
-		wanted = era_domain_wants(domain);
+		wanted = era_domain_wants(device, domain);
 	if (wanted)
 		era_unwant_requests(device, dev);
 	return ret;
@@ -429,16 +430,6 @@ static int era_fwspec_init(struct device *dev, struct fwnode_handle *fwnode)
 	return 0;
 }
 
-static int era_set_pasid_bits(struct device *dev, unsigned int bits)
-{
-	const struct property_entry properties[] = {
-		PROPERTY_ENTRY_U32("pasid-num-bits", bits),
-		{ }
-	};
-
-	return bits ? device_create_managed_software_node(dev, properties, NULL) : 0;
-}
-
 /**
  * mock_era_prepare() - make the IOMMU core find the mock when a device is added
  * @device: its platform device is about to be added
@@ -447,16 +438,7 @@ static int era_set_pasid_bits(struct device *dev, unsigned int bits)
  */
 int mock_era_prepare(struct mock_device *device)
 {
-	struct device *dev = device->dev;
-	int ret;
-
-	ret = era_fwspec_init(dev, device->instance->iommu.fwnode);
-	if (ret)
-		return ret;
-	ret = era_set_pasid_bits(dev, device->settings.pasid_bits);
-	if (ret)
-		mock_era_unprepare(device);
-	return ret;
+	return era_fwspec_init(device->dev, device->instance->iommu.fwnode);
 }
 
 /**

@@ -132,6 +132,9 @@ static const struct value values[] = {
 	{ "d0", "credits", "1", "4096", "4096", "-1" },
 	{ "d0", "unrecoverable", "device", "domain", "domain", "both" },
 	{ "d0", "response_pasid", "1", "0", "0", "2x" },
+	{ "d0", "page_requests", "1", "0", "0", "2x" },
+	{ "d0", "request_bits", "0", "48", "48", "49" },
+	{ "d0", "shared_requests", "0", "1", "1", "2x" },
 };
 
 static void attributes_take_good_values(void **state)
