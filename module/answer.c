@@ -69,17 +69,19 @@ static inline void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot,
 		device->failed = true;
 }
 
-/* Find the group that user space answers; the fault lock is held. */
-static __always_inline int fq_find_answered(struct fq_vm *vm, u64 cookie, u32 code,
+/* Find the group that user space answers, and how; the fault lock is held. */
+static __always_inline int fq_find_answered(struct fq_vm *vm, u64 cookie, u32 *code,
 					    struct fq_slot **slot)
 {
-	if (code > FAULTQ_FAILURE || !cookie)
+	if (*code > FAULTQ_FAILURE || !cookie)
 		return -EINVAL;
 	*slot = fq_pending_find(&vm->pending, cookie);
-	if (*slot)
+	if (*slot) {
+		*code = fq_device_code((*slot)->device, *code);
 		return 0;
+	}
 	fq_count_vm(vm, FQ_COUNT_STALE, 1);
-	trace_faultq_stale(vm, cookie, code);
+	trace_faultq_stale(vm, cookie, *code);
 	return -ESTALE;
 }
 
@@ -118,7 +120,7 @@ int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
 	int ret;
 
 	spin_lock_irq(&vm->lock);
-	ret = fq_vm_sync(vm) ? fq_find_answered(vm, cookie, code, &slot) : -EIO;
+	ret = fq_vm_sync(vm) ? fq_find_answered(vm, cookie, &code, &slot) : -EIO;
 	if (likely(!ret))
 		fq_answer_slot(vm, slot, code, now);
 	else
@@ -133,7 +135,7 @@ static inline void fq_begin_next(struct fq_vm *vm, struct faultq_answer *answer,
 
 	if (answer->result)
 		return;
-	answer->result = fq_find_answered(vm, answer->cookie, answer->code, &slot);
+	answer->result = fq_find_answered(vm, answer->cookie, &answer->code, &slot);
 	if (!answer->result)
 		*answering = fq_begin_answer_of(vm, slot, answer->code, now);
 }
@@ -141,7 +143,8 @@ static inline void fq_begin_next(struct fq_vm *vm, struct faultq_answer *answer,
 /**
  * fq_vm_answer_some() - the same for several groups
  * @vm: the VM; has a queue
- * @answers: from user space, anything; those without a result get one, as of fq_vm_answer()
+ * @answers: from user space, anything; those without a result get one, as of fq_vm_answer(),
+ *	and the code that the device is answered
  * @count: how many, at most %FQ_ANSWERS
  *
  * Return: 0, or -EIO when the queue was stopped.
@@ -190,7 +193,7 @@ static bool fq_terminate_one(struct fq_device *device, enum fq_outcome why)
 		answering = fq_begin_termination(slot, why);
 	spin_unlock_irq(&device->vm->lock);
 	if (slot)
-		fq_end_answer(&answering, fq_outcome_code(why));
+		fq_end_answer(&answering, fq_outcome_code(device, why));
 	return slot;
 }
 

@@ -19,7 +19,9 @@
  */
 u32 fq_device_state(const struct fq_device *device)
 {
-	return (device->failed ? FAULTQ_STATE_FAILED : 0) | (device->off ? FAULTQ_STATE_OFF : 0);
+	return (device->failed ? FAULTQ_STATE_FAILED : 0) |
+	       (device->off ? FAULTQ_STATE_OFF : 0) |
+	       (fq_compat_shares_requests(device->dev) ? FAULTQ_STATE_SHARED : 0);
 }
 
 static void fq_drain(struct fq_device *device, struct faultq_drain *drain)
@@ -98,7 +100,7 @@ static int fq_enable(struct fq_device *device, struct faultq_enable *enable)
 		return -ENOENT;
 	if (!(device->delivery.kinds & FAULTQ_KIND_PAGE_REQUEST))
 		return -EOPNOTSUPP;
-	enable->interrupted = fq_device_state(device) != 0;
+	enable->interrupted = device->failed || device->off;
 	return enable->interrupted ? fq_attach_again(device->attachment) : 0;
 }
 

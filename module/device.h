@@ -159,6 +159,37 @@ static inline void fq_count(struct fq_vm *vm, struct fq_device *device, unsigned
 }
 
 /**
+ * fq_device_code() - what a device can be answered
+ * @device: the device
+ * @code: what it is to be answered
+ *
+ * FAULTQ_FAILURE makes a PCI device stop to ask, with all functions that share its page
+ * requests: none of them gets it, as another VM may have the others.
+ *
+ * Return: the code.
+ */
+static inline enum faultq_code fq_device_code(const struct fq_device *device,
+					      enum faultq_code code)
+{
+	if (unlikely(code == FAULTQ_FAILURE) && fq_compat_shares_requests(device->dev))
+		return FAULTQ_INVALID;
+	return code;
+}
+
+/**
+ * fq_outcome_code() - how to answer a group that is not queued, or not any more
+ * @device: whose group
+ * @outcome: why
+ *
+ * Return: the code.
+ */
+static inline enum faultq_code fq_outcome_code(const struct fq_device *device,
+					       enum fq_outcome outcome)
+{
+	return outcome == FQ_OFF ? fq_device_code(device, FAULTQ_FAILURE) : FAULTQ_INVALID;
+}
+
+/**
  * fq_device_by_dev() - find an attached device
  * @vm: in this VM
  * @dev: anything, NULL too; is only compared

@@ -107,17 +107,6 @@ enum fq_outcome {
 	FQ_OUTCOMES,
 };
 
-/**
- * fq_outcome_code() - how to answer a group that is not queued, or not any more
- * @outcome: why
- *
- * Return: the code.
- */
-static inline enum faultq_code fq_outcome_code(enum fq_outcome outcome)
-{
-	return outcome == FQ_OFF ? FAULTQ_FAILURE : FAULTQ_INVALID;
-}
-
 /* What a source provides. */
 
 /**
@@ -153,7 +142,7 @@ void fq_source_detach(struct fq_device *device);
  * fq_source_answer() - answer a page request group
  * @device: whose group it is
  * @key: as given to fq_report_group()
- * @code: enum faultq_code
+ * @code: enum faultq_code; not FAULTQ_FAILURE for a device that shares its page requests
  */
 void fq_source_answer(struct fq_device *device, const struct fq_group_key *key,
 		      enum faultq_code code);

@@ -138,7 +138,7 @@ static void fq_handler_page_request(struct fq_device *device,
 	}
 	outcome = fq_handler_group(device, &key, &request);
 	if (outcome != FQ_QUEUED)
-		fq_source_answer(device, &key, fq_outcome_code(outcome));
+		fq_source_answer(device, &key, fq_outcome_code(device, outcome));
 }
 
 static void fq_handler_unrecoverable(struct fq_device *device,

@@ -117,17 +117,20 @@ static int fq_iopf_handler(struct iopf_group *group)
 {
 	struct fq_attachment *attachment =
 		container_of(group->attach_handle, struct fq_attachment, handle);
+	enum faultq_code code = FAULTQ_INVALID;
 	enum fq_outcome outcome = FQ_DETACHED;
 	struct fq_device *device;
 
 	iopf_group_dequeue(group);
 	rcu_read_lock();
 	device = fq_device_by_dev(attachment->vm, group->fault_param->dev);
-	if (device)
+	if (device) {
 		outcome = fq_iopf_report(device, group);
+		code = fq_outcome_code(device, outcome);
+	}
 	rcu_read_unlock();
 	if (outcome != FQ_QUEUED)
-		fq_iopf_answer(group, fq_outcome_code(outcome));
+		fq_iopf_answer(group, code);
 	return 0;
 }
 

@@ -162,6 +162,16 @@ int fq_compat_requests_on(struct device *dev);
 void fq_compat_requests_off(struct device *dev);
 
 /**
+ * fq_compat_shares_requests() - are a device's page requests switched off with others'
+ * @dev: the device
+ *
+ * PCI virtual functions share those of their physical function. Any context.
+ *
+ * Return: whether they are.
+ */
+bool fq_compat_shares_requests(struct device *dev);
+
+/**
  * fq_compat_instance_name() - name of a device's IOMMU instance
  * @dev: a device behind an IOMMU
  *

@@ -8,6 +8,7 @@
  * to be unknown.
  */
 #include <linux/device.h>
+#include <linux/pci.h>
 #include <linux/property.h>
 #include <linux/string.h>
 
@@ -113,3 +114,13 @@ void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
 				   (FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST);
 }
 
+/*
+ * A PCI device and its virtual functions have one page request interface, and a failure
+ * that is answered to one of them stops it. Devices of the mock say it themselves, too.
+ */
+bool fq_compat_shares_requests(struct device *dev)
+{
+	if (dev_is_pci(dev))
+		return to_pci_dev(dev)->is_virtfn || pci_num_vf(to_pci_dev(dev));
+	return device_property_read_bool(dev, "shared-page-requests");
+}

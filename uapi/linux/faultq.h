@@ -114,7 +114,11 @@
 enum faultq_code {
 	FAULTQ_SUCCESS	= 0,	/* mapped: the device may try again */
 	FAULTQ_INVALID	= 1,	/* not mapped: the access fails */
-	FAULTQ_FAILURE	= 2,	/* the access fails, and the device stops asking */
+	/*
+	 * the access fails, and the device stops asking; a device whose state is
+	 * FAULTQ_STATE_SHARED gets FAULTQ_INVALID instead
+	 */
+	FAULTQ_FAILURE	= 2,
 };
 
 /* Kinds of fault, as bits: what a kernel, or a device on it, can deliver. */
@@ -373,7 +377,8 @@ enum faultq_reason {
  *
  * FAULTING_OFF: page requests of @device are answered FAULTQ_FAILURE from now on,
  * until ENABLE, for @reason; those that were outstanding are being terminated with
- * FAULTQ_FAILURE.
+ * FAULTQ_FAILURE. If its state is FAULTQ_STATE_SHARED it is FAULTQ_INVALID, and the device
+ * goes on asking.
  *
  * MMIO_REVOKED: an extent of the mapping of @cookie, of @length bytes at @address, is not
  * mapped any more, for @reason. One event for each extent, published when its translation
@@ -430,7 +435,9 @@ struct faultq_record {
  * device must have no driver. Its whole IOMMU group is claimed and attached:
  * the others of the group get ids too, and ATTACH by their names tells them, as
  * ATTACH of a device that is attached to this VM tells its id again. From here
- * on nobody else can own the group, and DMA reaches only what MAP maps.
+ * on nobody else can own the group, and DMA reaches only what MAP maps. A PCI device
+ * that has virtual functions, and these, can be attached like any other, but see
+ * FAULTQ_STATE_SHARED.
  *
  * Errors: EPERM no CAP_SYS_RAWIO. ENOENT no such device, or no such bus. ENODEV
  * the device is behind no IOMMU, as one that firmware describes without a link to it, or
@@ -489,7 +496,8 @@ struct faultq_detach {
 /**
  * struct faultq_answer - one answer of RESPOND
  * @cookie: from the records of the group
- * @code: enum faultq_code
+ * @code: enum faultq_code; FAULTQ_FAILURE is FAULTQ_INVALID to a device whose state is
+ *	FAULTQ_STATE_SHARED
  * @result: out: 0, or a negative errno:
  *	ESTALE	the group is not outstanding: answered, terminated, or never was
  *	EINVAL	@code is unknown, or @cookie is 0; the group stays outstanding
@@ -648,7 +656,8 @@ struct faultq_unmap {
  *	dropped; one that still waits for the rest of its group is not counted yet
  * @groups: out: page request groups that were queued
  * @answered_success: out: groups answered FAULTQ_SUCCESS by user space
- * @answered_invalid: out: groups answered FAULTQ_INVALID by user space
+ * @answered_invalid: out: groups answered FAULTQ_INVALID by user space, and
+ *	FAULTQ_FAILURE of a device whose state is FAULTQ_STATE_SHARED
  * @answered_failure: out: groups answered FAULTQ_FAILURE by user space
  * @stale_answers: out: answers that named no outstanding group (VM only)
  * @terminated_no_queue: out: groups terminated: there was no queue
@@ -724,6 +733,11 @@ enum faultq_state {
 	FAULTQ_STATE_FAILED	= 1 << 0,
 	/* the kernel switched it off, see FAULTQ_FAULTING_OFF */
 	FAULTQ_STATE_OFF	= 1 << 1,
+	/*
+	 * it shares its page requests with other devices, as a PCI device and its virtual
+	 * functions do: FAULTQ_FAILURE would stop theirs, and FAULTQ_INVALID takes its place
+	 */
+	FAULTQ_STATE_SHARED	= 1 << 2,
 };
 
 #define FAULTQ_STATS		_IO(FAULTQ_IOC_TYPE, 0x07)
