@@ -8,6 +8,7 @@
  * to be unknown.
  */
 #include <linux/device.h>
+#include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/property.h>
 #include <linux/string.h>
@@ -32,14 +33,35 @@ static bool fq_never(struct device *dev)
 	return false;
 }
 
-static bool fq_always(struct device *dev)
+/*
+ * Ask the IOMMU driver whether it takes page requests of a device: by its switch for them, or,
+ * where attaching is the switch, by looking whether that put the device into a queue.
+ */
+#ifdef FQ_HAVE_IOPF_FEATURE
+static bool fq_ask(struct device *dev)
 {
-	return true;
-}
+	int ret = iommu_dev_enable_feature(dev, IOMMU_DEV_FEAT_IOPF);
 
-/* SMMUv3 knows from the firmware whether a platform device may be stalled. */
+	if (!ret)
+		iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_IOPF);
+	return !ret || ret == -EBUSY;
+}
+#else
+static bool fq_ask(struct device *dev)
+{
+	return rcu_access_pointer(dev->iommu->fault_param);
+}
+#endif
+
+/*
+ * SMMUv3 stalls the devices that the firmware allows it to, or all, and its driver tells of
+ * which it takes the requests. One that was built without SVA does not tell; up to 6.8 it
+ * takes them all the same.
+ */
 static bool fq_can_stall(struct device *dev)
 {
+	if (IS_ENABLED(CONFIG_ARM_SMMU_V3_SVA))
+		return fq_ask(dev);
 	return device_property_read_bool(dev, "dma-can-stall");
 }
 
@@ -51,7 +73,7 @@ static bool fq_can_stall(struct device *dev)
 #ifdef FQ_HAVE_IOPF_FEATURE
 #define fq_intel_can_request fq_never
 #else
-#define fq_intel_can_request fq_always
+#define fq_intel_can_request fq_ask
 #endif
 
 static const struct fq_driver fq_drivers[] = {
@@ -59,7 +81,7 @@ static const struct fq_driver fq_drivers[] = {
 	{ "ivhd", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
 	{ "smmu3.", FAULTQ_KIND_UNRECOVERABLE, fq_can_stall },
 	{ "smmu.", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
-	{ "mock-", FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT, fq_always },
+	{ "mock-", FAULTQ_KIND_UNRECOVERABLE | FAULTQ_KIND_DOMAIN_FAULT, fq_ask },
 };
 
 const char *fq_compat_instance_name(struct device *dev)

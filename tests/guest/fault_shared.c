@@ -2,7 +2,7 @@
 /*
  * Devices that share their page requests, as the virtual functions of a PCI device do: a
  * FAILURE for one of them would stop the requests of all. Whatever is done to one of them, the
- * other's, in another VM, go on.
+ * other's, in another VM, go on. And a device whose requests the IOMMU does not take.
  */
 #include <errno.h>
 #include <string.h>
@@ -201,6 +201,32 @@ static void failure_stops_a_device_that_shares_nothing(void **state)
 	assert_asks_and_gets(&rigs[1]);
 }
 
+/* What is told is what the IOMMU driver does, whatever else there is to know of the device. */
+static void requests_that_the_iommu_does_not_take_are_not_promised(void **state)
+{
+	const uint32_t requests = FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST;
+	struct rig *rig = &rigs[0];
+	struct faultq_attach told;
+
+	(void)state;
+	needs_page_requests();
+	vm_detach(rig->fq, rig->id);
+	device_unplug(&rig->device);
+	assert_int_equal(mock_set("i0", "d0", "page_requests", "0"), 0);
+	device_plug(&rig->device);
+	assert_int_equal(faultq_attach(rig->fq, rig->device.platform, &told), 0);
+	rig->id = told.device;
+	assert_int_equal(told.no_page_request, FAULTQ_WHY_DEVICE);
+	assert_int_equal(told.kinds & requests, 0);
+	assert_int_equal(mock_page_request(rig->device.fd, MOCK_IOMMU_LAST, MOCK_IOMMU_READ, 1, 0,
+					   IOVA), 0);
+	assert_queue_empty(rig->fq);
+
+	assert_int_equal(faultq_attach(rigs[1].fq, rigs[1].device.platform, &told), 0);
+	assert_int_equal(told.no_page_request, FAULTQ_WHY_DELIVERED);
+	assert_true(told.kinds & FAULTQ_KIND_PAGE_REQUEST);
+}
+
 int main(void)
 {
 #define SHARED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -210,6 +236,7 @@ int main(void)
 		SHARED(missed_deadlines_of_one_leave_the_other_alone),
 		SHARED(a_rate_of_refusals_of_one_leaves_the_other_alone),
 		SHARED(failure_stops_a_device_that_shares_nothing),
+		SHARED(requests_that_the_iommu_does_not_take_are_not_promised),
 	};
 
 	return tap_run_request_group(tests, NULL, NULL);
