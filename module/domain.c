@@ -44,6 +44,12 @@ static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
 	return cookie ? iommu_get_msi_cookie(domain->domain, domain->cookie) : 0;
 }
 
+/* What is mapped beyond could not be asked for. */
+static u64 fq_limit(const struct fq_joining *joining, bool requests)
+{
+	return requests ? fq_compat_last_request(joining->dev) : U64_MAX;
+}
+
 /**
  * fq_domain_create() - make an empty domain
  * @joining: for this group
@@ -67,6 +73,7 @@ struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool reques
 	domain->domain = paging;
 	domain->instance = joining->dev->iommu->iommu_dev;
 	domain->requests = requests;
+	domain->limit = fq_limit(joining, requests);
 	domain->cookie = joining->cookie;
 	if (device_iommu_capable(joining->dev, IOMMU_CAP_CACHE_COHERENCY))
 		domain->prot = IOMMU_CACHE;
@@ -115,15 +122,31 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 		     bool requests)
 {
 	return domain->instance == joining->dev->iommu->iommu_dev &&
-	       domain->requests == requests && domain->cookie == joining->cookie;
+	       domain->requests == requests && domain->cookie == joining->cookie &&
+	       domain->limit == fq_limit(joining, requests);
+}
+
+/**
+ * fq_domain_aperture() - what can be mapped
+ * @domain: the domain
+ * @first: is set to the first address
+ * @last: is set to the last address
+ */
+void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last)
+{
+	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
+
+	*first = geometry->aperture_start;
+	*last = min_t(u64, geometry->aperture_end, domain->limit);
 }
 
 static bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
 			   unsigned long last)
 {
-	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
+	u64 aperture_first, aperture_last;
 
-	return iova >= geometry->aperture_start && last <= geometry->aperture_end;
+	fq_domain_aperture(domain, &aperture_first, &aperture_last);
+	return iova >= aperture_first && last <= aperture_last;
 }
 
 /* Bytes from an address on that are one piece. */

@@ -39,6 +39,7 @@ struct fq_joining {
  * @domain: the kernel's domain
  * @instance: the IOMMU instance
  * @requests: for devices that raise page requests
+ * @limit: last address that may be mapped, if the geometry allows more
  * @cookie: base of its MSI cookie, or FQ_NO_COOKIE
  * @prot: added to the prot of every mapping
  * @coherent: its devices cannot get around the CPU's caches
@@ -49,6 +50,7 @@ struct fq_domain {
 	struct iommu_domain *domain;
 	struct iommu_device *instance;
 	bool requests;
+	u64 limit;
 	u64 cookie;
 	int prot;
 	bool coherent;
@@ -61,6 +63,7 @@ void fq_domain_enforce_coherency(struct fq_domain *domain);
 bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
 		     bool requests);
 
+void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last);
 int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long last,
 		  const struct fq_pin *pin, int prot);
 int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot);

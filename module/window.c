@@ -511,10 +511,11 @@ static void fq_aperture(struct fq_ioas *ioas, u64 *first, u64 *last)
 	*first = 0;
 	*last = ULONG_MAX;
 	list_for_each_entry(domain, &ioas->domains, node) {
-		const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
+		u64 domain_first, domain_last;
 
-		*first = max_t(u64, *first, geometry->aperture_start);
-		*last = min_t(u64, *last, geometry->aperture_end);
+		fq_domain_aperture(domain, &domain_first, &domain_last);
+		*first = max(*first, domain_first);
+		*last = min(*last, domain_last);
 	}
 }
 

@@ -172,6 +172,14 @@ void fq_compat_requests_off(struct device *dev);
 bool fq_compat_shares_requests(struct device *dev);
 
 /**
+ * fq_compat_last_request() - up to which address a device's page requests are taken
+ * @dev: a device that raises page requests
+ *
+ * Return: the last address; U64_MAX: whatever can be mapped.
+ */
+u64 fq_compat_last_request(struct device *dev);
+
+/**
  * fq_compat_instance_name() - name of a device's IOMMU instance
  * @dev: a device behind an IOMMU
  *

@@ -21,11 +21,14 @@
  * @prefix: of the names of its instances
  * @kinds: kinds of unrecoverable faults that it reports, where the kernel has them
  * @can_request: whether a device can raise page requests that reach a handler
+ * @canonical: a page request whose address is not canonical for the CPU is an error to it,
+ *	which it logs and answers itself
  */
 struct fq_driver {
 	const char *prefix;
 	u32 kinds;
 	bool (*can_request)(struct device *dev);
+	bool canonical;
 };
 
 static bool fq_never(struct device *dev)
@@ -77,7 +80,7 @@ static bool fq_can_stall(struct device *dev)
 #endif
 
 static const struct fq_driver fq_drivers[] = {
-	{ "dmar", 0, fq_intel_can_request },
+	{ "dmar", 0, fq_intel_can_request, true },
 	{ "ivhd", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
 	{ "smmu3.", FAULTQ_KIND_UNRECOVERABLE, fq_can_stall },
 	{ "smmu.", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
@@ -134,6 +137,32 @@ void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
 	if (delivery->no_page_request == FAULTQ_WHY_DELIVERED)
 		delivery->kinds |= fq_source_kinds() &
 				   (FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST);
+}
+
+/* The last of the lower half: the upper one is beyond what an IOMMU translates. */
+#ifdef CONFIG_X86_64
+static u64 fq_last_canonical(void)
+{
+	return (1UL << __VIRTUAL_MASK_SHIFT) - 1;
+}
+#else
+static u64 fq_last_canonical(void)
+{
+	return U64_MAX;
+}
+#endif
+
+/* Devices of the mock say it themselves. */
+u64 fq_compat_last_request(struct device *dev)
+{
+	const struct fq_driver *driver = fq_find_driver(dev);
+	u32 bits;
+
+	if (driver && driver->canonical && driver->can_request != fq_never)
+		return fq_last_canonical();
+	if (!device_property_read_u32(dev, "page-request-bits", &bits) && bits < 64)
+		return (1ULL << bits) - 1;
+	return U64_MAX;
 }
 
 /*

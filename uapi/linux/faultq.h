@@ -445,7 +445,7 @@ struct faultq_record {
  * driver or another owner, its page requests go to somebody else, or it is held (see
  * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
  * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
- * refuses the device, or a mapping lies outside what its IOMMU can address. EEXIST a window
+ * refuses the device, or a mapping lies outside what IOVA_RANGES would offer. EEXIST a window
  * that comes with the device (see WINDOW_LIST) meets a mapping or a window.
  */
 struct faultq_attach {
@@ -994,8 +994,9 @@ struct faultq_share {
  * VM; needs CAP_SYS_ADMIN. The others are about one VM, and need CAP_SYS_ADMIN for another
  * than the caller's: DEVICES: struct faultq_device_entry of each attached device;
  * WINDOW_LIST: struct faultq_window_entry of each window; IOVA_RANGES: struct
- * faultq_range_entry of each range that all attached devices can address and no window
- * reserves; MAPPINGS: struct faultq_mapping_entry of each mapping, of MMIO of each extent;
+ * faultq_range_entry of each range that all attached devices can address, and ask for where
+ * they raise page requests, and no window reserves; MAPPINGS: struct faultq_mapping_entry of
+ * each mapping, of MMIO of each extent;
  * DOORBELLS: struct
  * faultq_doorbell_entry of each doorbell that is bound. Windows, ranges and mappings come in
  * the order of their IOVAs. Mappings can be made and removed while they are listed: what is
