@@ -397,11 +397,32 @@ static ssize_t mock_device_shared_requests_show(struct config_item *item, char *
 	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.shared_requests));
 }
 
+static int parse_coherent(struct mock_settings *settings, const char *page)
+{
+	return kstrtobool(page, &settings->coherent);
+}
+
+static ssize_t mock_device_coherent_show(struct config_item *item, char *page)
+{
+	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.coherent));
+}
+
+static int parse_snoop_control(struct mock_settings *settings, const char *page)
+{
+	return kstrtobool(page, &settings->snoop_control);
+}
+
+static ssize_t mock_device_snoop_control_show(struct config_item *item, char *page)
+{
+	return sprintf(page, "%d\n", READ_ONCE(to_device(item)->settings.snoop_control));
+}
+
 static const char * const reserved_names[] = {
 	[IOMMU_RESV_DIRECT] = "direct",
 	[IOMMU_RESV_DIRECT_RELAXABLE] = "direct-relaxable",
 	[IOMMU_RESV_RESERVED] = "reserved",
 	[IOMMU_RESV_MSI] = "msi",
+	[IOMMU_RESV_SW_MSI] = "sw-msi",
 };
 
 static int parse_reserved_line(struct mock_settings *settings, const char *line)
@@ -590,6 +611,8 @@ DEVICE_ATTR_PARSED(response_pasid);
 DEVICE_ATTR_PARSED(page_requests);
 DEVICE_ATTR_PARSED(request_bits);
 DEVICE_ATTR_PARSED(shared_requests);
+DEVICE_ATTR_PARSED(coherent);
+DEVICE_ATTR_PARSED(snoop_control);
 DEVICE_ATTR_PARSED(reserved);
 DEVICE_ATTR_PARSED(pci);
 CONFIGFS_ATTR_RO(mock_device_, state);
@@ -607,6 +630,8 @@ static struct configfs_attribute *device_attrs[] = {
 	&mock_device_attr_page_requests,
 	&mock_device_attr_request_bits,
 	&mock_device_attr_shared_requests,
+	&mock_device_attr_coherent,
+	&mock_device_attr_snoop_control,
 	&mock_device_attr_reserved,
 	&mock_device_attr_pci,
 	&mock_device_attr_state,
@@ -665,6 +690,7 @@ static struct config_group *make_device(struct config_group *group, const char *
 	config->settings.credits = MOCK_CREDITS_DEFAULT;
 	config->settings.response_pasid = true;
 	config->settings.page_requests = true;
+	config->settings.coherent = true;
 	config_group_init_type_name(&config->group, name, &device_type);
 	return &config->group;
 }

@@ -309,12 +309,12 @@ ssize_t mock_text_state(struct mock_device *device, char *page)
 			 "outstanding %u\nqueue_used %u\nqueue_depth %u\nrequests_on %u\n"
 			 "requests %llu\nanswered %llu\nunmatched %llu\nunanswered %llu\n"
 			 "overflows %llu\nrefused %llu\nfaults %llu\nidentity %llu\n"
-			 "blocked %llu\ndmas %llu\n",
+			 "blocked %llu\ndmas %llu\nsnooped %u\n",
 			 state.outstanding, state.queue_used, state.queue_depth,
 			 state.requests_on, state.requests, state.answered,
 			 state.unmatched, state.unanswered, state.overflows,
 			 state.refused, state.faults, state.identity, state.blocked,
-			 state.dmas);
+			 state.dmas, state.snooped);
 }
 
 /**

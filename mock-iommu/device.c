@@ -299,6 +299,43 @@ struct mock_device *mock_device_of(struct device *dev)
 }
 
 /**
+ * mock_device_check() - may a domain be attached to a device
+ * @device: the device
+ * @domain: the domain
+ *
+ * Return: 0; -EINVAL when it cannot have what the domain promises.
+ */
+int mock_device_check(const struct mock_device *device, const struct mock_domain *domain)
+{
+	return READ_ONCE(domain->snooped) && !device->settings.snoop_control ? -EINVAL : 0;
+}
+
+/**
+ * mock_devices_snoop() - let no device of a domain get around the CPU's caches
+ * @domain: the domain; nobody attaches it meanwhile
+ *
+ * Return: whether all of them can be kept from it; else nothing changes.
+ */
+bool mock_devices_snoop(struct mock_domain *domain)
+{
+	struct mock_device *device;
+	unsigned long flags;
+	bool able = true;
+
+	spin_lock(&device_list_lock);
+	list_for_each_entry(device, &device_list, node) {
+		spin_lock_irqsave(&device->attach_lock, flags);
+		if (device->domain == domain && !device->settings.snoop_control)
+			able = false;
+		spin_unlock_irqrestore(&device->attach_lock, flags);
+	}
+	spin_unlock(&device_list_lock);
+	if (able)
+		WRITE_ONCE(domain->snooped, true);
+	return able;
+}
+
+/**
  * mock_device_attach() - change the domain of a device
  * @device: the device
  * @domain: the new one, or NULL
@@ -419,6 +456,17 @@ enum mock_access mock_device_access(struct mock_device *device, u32 access, u32 
 	return result;
 }
 
+static bool device_is_snooped(struct mock_device *device)
+{
+	unsigned long flags;
+	bool snooped;
+
+	spin_lock_irqsave(&device->attach_lock, flags);
+	snooped = device->domain && READ_ONCE(device->domain->snooped);
+	spin_unlock_irqrestore(&device->attach_lock, flags);
+	return snooped;
+}
+
 /**
  * mock_device_state() - read the counters
  * @device: the device
@@ -432,6 +480,7 @@ int mock_device_state(struct mock_device *device, struct mock_iommu_state *state
 	const struct mock_counters *counters = &device->counters;
 	int ret = -ENODEV;
 
+	state->snooped = device_is_snooped(device);
 	spin_lock(&instance->lock);
 	if (device->live) {
 		state->outstanding = device->nr_outstanding;

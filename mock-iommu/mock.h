@@ -111,6 +111,8 @@ struct mock_reserved {
  * @request_bits: of the addresses of those that it takes, 0: any
  * @shared_requests: they are those of all such devices of the instance, as a PCI device
  *	and its virtual functions share theirs
+ * @coherent: its DMA sees what is in the CPU's caches
+ * @snoop_control: it can be kept from getting around them
  * @pci: name of the PCI device that it adopts; empty: it is a platform device
  * @nr_reserved: how many of @reserved
  * @reserved: reserved regions
@@ -124,6 +126,8 @@ struct mock_settings {
 	bool page_requests;
 	unsigned int request_bits;
 	bool shared_requests;
+	bool coherent;
+	bool snoop_control;
 	char pci[MOCK_PCI_NAME_SIZE];
 	unsigned int nr_reserved;
 	struct mock_reserved reserved[MOCK_RESERVED_MAX];
@@ -232,12 +236,14 @@ struct mock_device {
  * struct mock_domain - an IOMMU domain: a page table and its IOTLB
  * @domain: for the IOMMU core
  * @pages: the page table: page number to mock_pte
+ * @snooped: no device gets around the CPU's caches; once set, it stays
  * @tlb_lock: guards @tlb
  * @tlb: direct-mapped by page number; caches what is not present too
  */
 struct mock_domain {
 	struct iommu_domain domain;
 	struct xarray pages;
+	bool snooped;
 	spinlock_t tlb_lock;	/* see the top of this file */
 	struct mock_tlb_entry {
 		bool valid;
@@ -407,7 +413,9 @@ void mock_device_list_add(struct mock_device *device);
 void mock_device_list_del(struct mock_device *device);
 struct mock_device *mock_device_of(struct device *dev);
 void mock_device_release(struct mock_device *device);
+int mock_device_check(const struct mock_device *device, const struct mock_domain *domain);
 void mock_device_attach(struct mock_device *device, struct mock_domain *domain);
+bool mock_devices_snoop(struct mock_domain *domain);
 int mock_device_attach_pasid(struct mock_device *device, u32 pasid, struct mock_domain *domain);
 struct mock_domain *mock_device_domain(struct mock_device *device, u32 access, u32 pasid);
 void mock_device_resume_requests(struct mock_device *device);
@@ -432,7 +440,7 @@ enum mock_access mock_domain_access(struct mock_domain *domain, u32 access, u64 
 				    void *buffer, size_t length);
 
 /* ops.c: callbacks of the IOMMU core that are the same in every era. */
-bool mock_ops_capable(enum iommu_cap cap);
+bool mock_ops_capable(struct device *dev, enum iommu_cap cap);
 void mock_ops_get_resv_regions(struct device *dev, struct list_head *head);
 
 /* engine.c: DMA. */

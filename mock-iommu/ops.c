@@ -6,7 +6,8 @@
 #include "mock.h"
 
 /**
- * mock_ops_capable() - what the mock can do
+ * mock_ops_capable() - what the mock can do for a device
+ * @dev: a device of the mock
  * @cap: which capability
  *
  * It does not claim to isolate interrupts: a mock device has none, and who asks
@@ -14,9 +15,12 @@
  *
  * Return: whether it has it.
  */
-bool mock_ops_capable(enum iommu_cap cap)
+bool mock_ops_capable(struct device *dev, enum iommu_cap cap)
 {
-	return cap == IOMMU_CAP_CACHE_COHERENCY || cap == IOMMU_CAP_NOEXEC;
+	const struct mock_device *device = dev_iommu_priv_get(dev);
+
+	return cap == IOMMU_CAP_CACHE_COHERENCY ? device->settings.coherent :
+						  cap == IOMMU_CAP_NOEXEC;
 }
 
 /**

@@ -49,7 +49,7 @@ static struct mock_domain *to_mock_domain(struct iommu_domain *domain)
 
 static bool era_capable(struct device *dev, enum iommu_cap cap)
 {
-	return mock_ops_capable(cap);
+	return mock_ops_capable(dev, cap);
 }
 
 static struct iommu_domain *era_domain_alloc(unsigned int type)
@@ -112,11 +112,16 @@ static int era_page_response(struct device *dev, struct iommu_fault_event *event
 static int era_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
 	struct mock_device *device = mock_device_of(dev);
+	int ret = device ? mock_device_check(device, to_mock_domain(domain)) : -EINVAL;
 
-	if (!device)
-		return -EINVAL;
-	mock_device_attach(device, to_mock_domain(domain));
-	return 0;
+	if (!ret)
+		mock_device_attach(device, to_mock_domain(domain));
+	return ret;
+}
+
+static bool era_enforce_cache_coherency(struct iommu_domain *domain)
+{
+	return mock_devices_snoop(to_mock_domain(domain));
 }
 
 static int era_map_pages(struct iommu_domain *domain, unsigned long iova, phys_addr_t phys,
@@ -169,6 +174,7 @@ static const struct iommu_domain_ops era_domain_ops = {
 	.iotlb_sync		= era_iotlb_sync,
 	.flush_iotlb_all	= era_flush_iotlb_all,
 	.iova_to_phys		= era_iova_to_phys,
+	.enforce_cache_coherency = era_enforce_cache_coherency,
 	.free			= era_domain_free,
 };
 

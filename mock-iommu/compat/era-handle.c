@@ -115,9 +115,9 @@ static bool era_domain_wants(struct mock_device *device, struct mock_domain *dom
 static int era_attach(struct mock_device *device, struct device *dev, struct mock_domain *domain)
 {
 	bool wanted = era_domain_wants(device, device->domain);
-	int ret = 0;
+	int ret = mock_device_check(device, domain);
 
-	if (era_domain_wants(device, domain))
+	if (!ret && era_domain_wants(device, domain))
 		ret = era_want_requests(device, dev);
 	if (ret)
 		return ret;
@@ -153,9 +153,9 @@ static int era_attach_pasid(struct mock_device *device, struct device *dev, u32 
 			    struct mock_domain *domain)
 {
 	bool wanted = era_domain_wants(device, xa_load(&device->pasids, pasid));
-	int ret = 0;
+	int ret = mock_device_check(device, domain);
 
-	if (era_domain_wants(device, domain))
+	if (!ret && era_domain_wants(device, domain))
 		ret = era_want_requests(device, dev);
 	if (ret)
 		return ret;
@@ -268,6 +268,11 @@ static phys_addr_t era_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova
 	return mock_domain_iova_to_phys(to_mock_domain(domain), iova);
 }
 
+static bool era_enforce_cache_coherency(struct iommu_domain *domain)
+{
+	return mock_devices_snoop(to_mock_domain(domain));
+}
+
 static void era_domain_free(struct iommu_domain *domain)
 {
 	mock_domain_free(to_mock_domain(domain));
@@ -282,6 +287,7 @@ static const struct iommu_domain_ops era_paging_ops = {
 	.iotlb_sync		= era_iotlb_sync,
 	.flush_iotlb_all	= era_flush_iotlb_all,
 	.iova_to_phys		= era_iova_to_phys,
+	.enforce_cache_coherency = era_enforce_cache_coherency,
 	.free			= era_domain_free,
 };
 
@@ -291,7 +297,11 @@ static const struct iommu_domain_ops era_paging_ops = {
 
 static bool era_capable(struct device *dev, enum iommu_cap cap)
 {
-	return mock_ops_capable(cap);
+	struct mock_device *device = dev_iommu_priv_get(dev);
+
+	if (cap == IOMMU_CAP_ENFORCE_CACHE_COHERENCY)
+		return device->settings.snoop_control;
+	return mock_ops_capable(dev, cap);
 }
 
 static struct iommu_device *era_probe_device(struct device *dev)

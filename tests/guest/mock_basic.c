@@ -135,6 +135,8 @@ static const struct value values[] = {
 	{ "d0", "page_requests", "1", "0", "0", "2x" },
 	{ "d0", "request_bits", "0", "48", "48", "49" },
 	{ "d0", "shared_requests", "0", "1", "1", "2x" },
+	{ "d0", "coherent", "1", "0", "0", "maybe" },
+	{ "d0", "snoop_control", "0", "1", "1", "" },
 };
 
 static void attributes_take_good_values(void **state)
@@ -221,7 +223,8 @@ static void reserved_regions_reach_the_core(void **state)
 	assert_int_equal(mock_set("i0", "d0", "live", "0"), 0);
 	assert_int_equal(mock_set("i0", "d0", "reserved",
 				  "0xfee00000 0x100000 msi\n0x1000 0x1000 direct\n"
-				  "0x4000 0x1000 direct-relaxable\n0x8000 0x2000 reserved"), 0);
+				  "0x4000 0x1000 direct-relaxable\n0x8000 0x2000 reserved\n"
+				  "0x8000000 0x100000 sw-msi"), 0);
 	assert_int_equal(mock_set("i0", "d0", "live", "1"), 0);
 	file = fopen(PLATFORM_DEVICE "/iommu_group/reserved_regions", "re");
 	assert_non_null(file);
@@ -231,6 +234,7 @@ static void reserved_regions_reach_the_core(void **state)
 	assert_non_null(strstr(text, "0x0000000000004000 0x0000000000004fff direct-relaxable\n"));
 	assert_non_null(strstr(text, "0x0000000000008000 0x0000000000009fff reserved\n"));
 	assert_non_null(strstr(text, "0x00000000fee00000 0x00000000feefffff msi\n"));
+	assert_non_null(strstr(text, "0x0000000008000000 0x00000000080fffff msi\n"));
 }
 
 static void live_shows_in_sysfs(void **state)
@@ -284,11 +288,14 @@ static void an_open_attribute_does_not_keep_a_device(void **state)
 struct call {
 	unsigned long request;
 	unsigned int size;
+	unsigned int least;
 	bool out;
 };
 
+#define CALL_SINCE(_request, _name, _least, _out) \
+	{ MOCK_IOMMU_##_request, sizeof(struct mock_iommu_##_name), _least, _out }
 #define CALL(_request, _name, _out) \
-	{ MOCK_IOMMU_##_request, sizeof(struct mock_iommu_##_name), _out }
+	CALL_SINCE(_request, _name, sizeof(struct mock_iommu_##_name), _out)
 
 static const struct call calls[] = {
 	CALL(BIND, bind, false),
@@ -297,7 +304,7 @@ static const struct call calls[] = {
 	CALL(PAGE_REQUEST, page_request, true),
 	CALL(UNRECOVERABLE, unrecoverable, true),
 	CALL(RESPONSE, response, true),
-	CALL(STATE, state, true),
+	CALL_SINCE(STATE, state, offsetof(struct mock_iommu_state, snooped), true),
 };
 
 static const struct call *const calls_end = calls + sizeof(calls) / sizeof(*calls);
@@ -333,7 +340,8 @@ static void sizes(void **state)
 		plain = call->request == MOCK_IOMMU_BIND ? -ENOENT : -ENOTCONN;
 		assert_int_equal(call_with_size(fd, call, 0, -1), -EINVAL);
 		assert_int_equal(call_with_size(fd, call, 4, -1), -EINVAL);
-		assert_int_equal(call_with_size(fd, call, call->size - 1, -1), -EINVAL);
+		assert_int_equal(call_with_size(fd, call, call->least - 1, -1), -EINVAL);
+		assert_int_equal(call_with_size(fd, call, call->least, -1), plain);
 		assert_int_equal(call_with_size(fd, call, call->size, -1), plain);
 		assert_int_equal(call_with_size(fd, call, call->size + 1, -1), plain);
 		assert_int_equal(call_with_size(fd, call, PAGE, -1), plain);

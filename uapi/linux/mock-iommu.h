@@ -267,6 +267,8 @@ struct mock_iommu_response {
  * @identity: out: DMA accesses that met an identity domain
  * @blocked: out: DMA accesses that met a blocking domain
  * @dmas: out: DMAs that ended
+ * @snooped: out: 1 the domain of the device lets no access get around the CPU's caches
+ * @reserved: out: 0
  */
 struct mock_iommu_state {
 	__u32 size;
@@ -285,6 +287,8 @@ struct mock_iommu_state {
 	__aligned_u64 identity;
 	__aligned_u64 blocked;
 	__aligned_u64 dmas;
+	__u32 snooped;
+	__u32 reserved;
 };
 
 #define MOCK_IOMMU_STATE	_IO(MOCK_IOMMU_IOC_TYPE, 0x86)
