@@ -11,6 +11,9 @@
  * without any lock. The charge is mm->pinned_vm, which is atomic: neither charging
  * nor uncharging takes the mmap lock of a process that may be stuck.
  *
+ * What is there is known when it is pinned, and is charged then, batch by batch: of what
+ * is no memory, a BAR say, nothing is.
+ *
  * Only a signal that kills ends pinning. A call that begins anew after every other one might
  * never end, and the work of an io_uring looks like a signal, too.
  */
@@ -30,23 +33,24 @@
 #define FQ_RUNS_PER_CHUNK \
 	((PAGE_SIZE - sizeof(struct fq_run_chunk)) / sizeof(struct fq_run))
 
-/* What is locked and what is pinned counts together, as for mlock() itself. */
-static int fq_charge(struct fq_pin *pin, unsigned long pages)
+/*
+ * What is locked and what is pinned counts together, as for mlock() itself. Of @left pages that
+ * are wanted some more are pinned.
+ */
+static int fq_charge(struct fq_pin *pin, unsigned long pages, unsigned long left)
 {
-	struct mm_struct *mm = current->mm;
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct mm_struct *mm = pin->mm;
 	unsigned long pinned;
 
-	if (pages > totalram_pages())
+	if (left > totalram_pages())
 		return -ENOMEM;
 	pinned = atomic64_add_return(pages, &mm->pinned_vm);
 	if (pinned + READ_ONCE(mm->locked_vm) > limit && !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(pages, &mm->pinned_vm);
 		return -ENOMEM;
 	}
-	mmgrab(mm);
-	pin->mm = mm;
-	pin->charged = pages;
+	pin->charged += pages;
 	return 0;
 }
 
@@ -138,18 +142,23 @@ static int fq_pin_error(int error)
 	return error == -ENOMEM || error == -EINTR ? error : -EFAULT;
 }
 
-static int fq_pin_batch(struct fq_pin *pin, unsigned long address, int want,
-			struct page **batch)
+/* Some of @pages, as many as fit into @batch; returns how many. */
+static int fq_pin_batch(struct fq_pin *pin, unsigned long address, unsigned long pages,
+			struct page **batch, unsigned long size)
 {
 	unsigned int flags = FOLL_LONGTERM | (pin->writable ? FOLL_WRITE : 0);
 	int got, ret;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	got = pin_user_pages_fast(address, want, flags, batch);
+	got = pin_user_pages_fast(address, min(pages, size), flags, batch);
 	if (got <= 0)
 		return fq_pin_error(got);
-	ret = fq_add_pages(pin, batch, got);
+	ret = fq_charge(pin, got, pages);
+	if (ret)
+		unpin_user_pages(batch, got);
+	else
+		ret = fq_add_pages(pin, batch, got);
 	return ret ?: got;
 }
 
@@ -157,7 +166,7 @@ static int fq_pin_pages(struct fq_pin *pin, unsigned long address, unsigned long
 			struct page **batch, unsigned long size)
 {
 	while (pages) {
-		int got = fq_pin_batch(pin, address, min(pages, size), batch);
+		int got = fq_pin_batch(pin, address, pages, batch, size);
 
 		if (got < 0)
 			return got;
@@ -196,10 +205,10 @@ static int fq_pin_range(struct fq_pin *pin, unsigned long address, unsigned long
  */
 int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool writable)
 {
-	int ret = fq_charge(pin, pages);
+	int ret;
 
-	if (ret)
-		return ret;
+	mmgrab(current->mm);
+	pin->mm = current->mm;
 	pin->writable = writable;
 	ret = fq_pin_range(pin, address, pages);
 	if (ret)

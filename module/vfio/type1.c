@@ -4,6 +4,7 @@
  * errors in the same order. docs/vfio.md lists what type1 has and this has not.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 
@@ -15,16 +16,24 @@
 static_assert(VFIO_DMA_MAP_FLAG_READ == FAULTQ_MAP_READ);
 static_assert(VFIO_DMA_MAP_FLAG_WRITE == FAULTQ_MAP_WRITE);
 
-/* What type1 pins or, of MMIO, just looks up; here MMIO must be a BAR that VFIO handed out. */
+/*
+ * What type1 pins or, of MMIO, just looks up; here MMIO must be a BAR that VFIO handed out. MAP
+ * itself finds out what is there, and charges only memory: that it was not what it was taken for
+ * is EFAULT. It may have changed by then, so it is looked at again after each try.
+ */
 static int fq_type1_map_any(struct fq_ioas *ioas, struct faultq_map *map)
 {
-	int ret = fq_ioas_map(ioas, map);
+	bool mmio = false;
+	int ret;
 
-	if (ret == -EFAULT && fq_bar_at(map->user_address)) {
-		map->flags |= FAULTQ_MAP_MMIO;
+	for (;;) {
 		ret = fq_ioas_map(ioas, map);
+		if (ret != -EFAULT || fq_bar_at(map->user_address) == mmio ||
+		    fatal_signal_pending(current))
+			return ret;
+		mmio = !mmio;
+		map->flags ^= FAULTQ_MAP_MMIO;
 	}
-	return ret;
 }
 
 static long fq_type1_map(struct fq_container *container, void __user *user)

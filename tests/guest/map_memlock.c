@@ -275,6 +275,27 @@ static void failure_leaves_no_charge(void **state)
 	test_in_child(state, child_that_fails);
 }
 
+/* What is there is known before it is charged. */
+static void child_with_no_memory(const struct work *work)
+{
+	uint8_t *hole = work->memory + LIMIT * PAGE;
+
+	unprivileged();
+	CHECK(!munmap(hole, LIMIT * PAGE));
+	CHECK(faultq_map(work->fq, IOVA, hole, (LIMIT + 1) * PAGE, RW) == -EFAULT);
+	CHECK(map_pages(work, LIMIT + 1) == -EFAULT);
+	CHECK(faultq_map(work->fq, IOVA, hole, 1ull << 44, RW) == -EFAULT);
+	CHECK(!mprotect(work->memory, LIMIT * PAGE, PROT_READ));
+	limit_memlock(PAGE);
+	CHECK(map_pages(work, LIMIT) == -EFAULT);
+	CHECK(pinned_pages() == 0);
+}
+
+static void what_cannot_be_pinned_is_not_charged(void **state)
+{
+	test_in_child(state, child_with_no_memory);
+}
+
 static void child_with_ipc_lock(const struct work *work)
 {
 	limit_memlock(0);
@@ -537,6 +558,7 @@ int main(void)
 		TEST(locked_memory_counts_too),
 		TEST(page_is_charged_as_often_as_it_is_mapped),
 		TEST(failure_leaves_no_charge),
+		TEST(what_cannot_be_pinned_is_not_charged),
 		TEST(ipc_lock_lifts_the_limit),
 		TEST(process_without_privileges_maps_and_unmaps),
 		TEST(mapper_is_uncharged_by_whoever_unmaps),

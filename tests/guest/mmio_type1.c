@@ -8,15 +8,19 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/mmio.h"
 #include "support/module.h"
+#include "support/privilege.h"
 #include "support/tap.h"
 
 #define IOVA		0x200000ull	/* within edu's 28 bits */
@@ -27,6 +31,7 @@ static struct pci edu, ivshmem;
 static struct vfio master;
 static struct bar bar;
 static uint64_t *memory;
+static bool enough;
 
 static int find_devices(void **state)
 {
@@ -194,10 +199,65 @@ static void who_still_translates(void **state)
 	compare("removal and rescan", removing);
 }
 
+/* Memory and the BAR take turns at one address. */
+static void *take_turns(void *place)
+{
+	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED)) {
+		must(bar_map(&bar, place) == place);
+		must(mmap(place, BAR_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == place);
+	}
+	return NULL;
+}
+
+/* As a process that may lock as much as is mapped, and no more. */
+static int map_meanwhile(void *place)
+{
+	const struct rlimit limit = { .rlim_cur = BAR_SIZE, .rlim_max = BAR_SIZE };
+	unsigned int rounds = scaled(200, 5000);
+	uint64_t unmapped;
+	pthread_t thread;
+	int ret;
+
+	must(!setrlimit(RLIMIT_MEMLOCK, &limit));
+	must(!pthread_create(&thread, NULL, take_turns, place));
+	while (rounds--) {
+		ret = vfio_map(master.container, IOVA, place, BAR_SIZE, RW);
+		must(!ret || ret == -EFAULT);
+		must(!vfio_unmap(master.container, IOVA, BAR_SIZE, 0, &unmapped));
+		must(unmapped == (ret ? 0 : BAR_SIZE));
+	}
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
+	must(!pthread_join(thread, NULL));
+	/* memory is there now, and nothing is charged yet */
+	return vfio_map(master.container, IOVA, place, BAR_SIZE, RW);
+}
+
+static void map_what_changes(unsigned long backend)
+{
+	void *place = pages_new(BAR_SIZE / PAGE);
+
+	vfio_open(&master, &edu, backend);
+	bar_open(&bar, &ivshmem);
+	assert_int_equal(without_capability(CAP_IPC_LOCK, map_meanwhile, place), 0);
+	bar_close(&bar);
+	vfio_close(&master);
+	pages_free(place, BAR_SIZE / PAGE);
+}
+
+/* It is one of the two that is mapped, or neither; the BAR is not charged as memory. */
+static void what_is_mapped_changes_meanwhile(void **state)
+{
+	(void)state;
+	map_what_changes(FAULTQ_VFIO_IOMMU);
+	map_what_changes(VFIO_TYPE1v2_IOMMU);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_still_translates),
+		cmocka_unit_test(what_is_mapped_changes_meanwhile),
 	};
 
 	return tap_run_group(tests, find_devices, give_devices_back);

@@ -35,6 +35,8 @@ static const char * const known[] = {
 	"info capability 2 ",			/* migration */
 	"info told size ",			/* of which that is a part */
 	"map with VADDR ",
+	"map memory and registers ",		/* in one range */
+	"map registers and memory ",
 	"map that wraps ",			/* EINVAL here; type1 has two errors, by kernel */
 	"map of memory that wraps ",
 	"map of a size that wraps ",
@@ -272,11 +274,13 @@ static void memory_kinds(struct run *run, char *memory)
  * @container: for which
  * @memory: what
  * @size: bytes
+ * @flags: VFIO_DMA_MAP_FLAG_*
  */
 struct mapping {
 	int container;
 	void *memory;
 	uint64_t size;
+	uint32_t flags;
 };
 
 /* As a process that may lock two pages. */
@@ -286,20 +290,61 @@ static int map_within_limit(void *argument)
 	const struct mapping *mapping = argument;
 
 	must(!setrlimit(RLIMIT_MEMLOCK, &limit));
-	return vfio_map(mapping->container, IOVA, mapping->memory, mapping->size, R);
+	return vfio_map(mapping->container, IOVA, mapping->memory, mapping->size, mapping->flags);
 }
 
+static void limit_says(struct run *run, const char *name, void *memory, unsigned int pages,
+		       uint32_t flags)
+{
+	struct mapping mapping = {
+		.container = run->vfio.container, .memory = memory, .size = pages * PAGE,
+		.flags = flags,
+	};
+
+	say(run, without_capability(CAP_IPC_LOCK, map_within_limit, &mapping), "map %s", name);
+	clear(run);
+}
+
+/* Two pages may be locked. What cannot be had is not charged before that is known. */
 static void limits(struct run *run, char *memory)
 {
-	struct mapping mapping = { .container = run->vfio.container, .memory = memory };
+	char *hole = pages_new(8);
+	char *constant = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	mapping.size = 3 * PAGE;
-	say(run, without_capability(CAP_IPC_LOCK, map_within_limit, &mapping),
-	    "map more than may be locked");
-	mapping.size = 2 * PAGE;
-	say(run, without_capability(CAP_IPC_LOCK, map_within_limit, &mapping),
-	    "map all that may be locked");
+	pages_fill(hole, 8 * PAGE, 1);
+	assert_int_equal(munmap(hole + 3 * PAGE, 4 * PAGE), 0);
+	limit_says(run, "more than may be locked", memory, 3, R);
+	limit_says(run, "all that may be locked", memory, 2, R);
+	limit_says(run, "more no memory than may be locked", hole + 3 * PAGE, 4, R);
+	limit_says(run, "too much behind no memory", hole + 6 * PAGE, 4, R);
+	limit_says(run, "all that may be locked, and no memory", hole + PAGE, 4, R);
+	limit_says(run, "more than may be locked, and no memory", hole, 4, R);
+	limit_says(run, "more constant memory than may be locked", constant, 4, W);
+	limit_says(run, "more registers than may be locked", run->vfio.pci->registers,
+		   run->vfio.pci->size / PAGE, R | W);
+	munmap(hole, 3 * PAGE);
+	munmap(hole + 7 * PAGE, PAGE);
+	munmap(constant, 4 * PAGE);
+}
+
+/* Both together, and more of nothing than the machine has memory. */
+static void mixtures(struct run *run)
+{
+	char *room = pages_new(6);
+	uint64_t huge = 1ull << 36;
+	char *nothing = mmap(NULL, huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			     -1, 0);
+
+	vfio_map_registers(&run->vfio, room + 2 * PAGE, 2 * PAGE);
+	map_says(run, "memory and registers in one", IOVA, room, 4 * PAGE, R | W);
 	clear(run);
+	map_says(run, "registers and memory in one", IOVA, room + 2 * PAGE, 4 * PAGE, R | W);
+	clear(run);
+	map_says(run, "registers alone", IOVA, room + 2 * PAGE, 2 * PAGE, R | W);
+	clear(run);
+	map_says(run, "more of nothing than there is memory", huge, nothing, huge, R);
+	munmap(nothing, huge);
+	pages_free(room, 6);
 }
 
 /* What takes a while to map: small pages, which nobody has touched. */
@@ -528,6 +573,7 @@ static char *run_cases(const char *module, unsigned long type)
 	memory_kinds(&run, memory);
 	limits(&run, memory);
 	interruptions(&run);
+	mixtures(&run);
 	bad_unmaps(&run, memory);
 	good_unmaps(&run, memory);
 	map_flags(&run, memory);

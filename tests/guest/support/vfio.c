@@ -214,6 +214,20 @@ void vfio_get_device(struct vfio *vfio)
 }
 
 /**
+ * vfio_map_registers() - map the beginning of BAR 0 somewhere
+ * @vfio: with an open device
+ * @address: where, instead of what is there
+ * @size: bytes
+ */
+void vfio_map_registers(const struct vfio *vfio, void *address, size_t size)
+{
+	struct vfio_region_info bar = region(vfio, VFIO_PCI_BAR0_REGION_INDEX);
+
+	assert_ptr_equal(mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			      vfio->device, bar.offset), address);
+}
+
+/**
  * vfio_open_device() - the same, and map its BAR 0
  * @vfio: its container is set to a backend
  */

@@ -44,6 +44,7 @@ int vfio_set_iommu(int container, unsigned long type);
 
 void vfio_begin(struct vfio *vfio, struct pci *pci, int container);
 void vfio_get_device(struct vfio *vfio);
+void vfio_map_registers(const struct vfio *vfio, void *address, size_t size);
 void vfio_open_device(struct vfio *vfio);
 void vfio_open(struct vfio *vfio, struct pci *pci, unsigned long type);
 void vfio_close_file(int *fd);
