@@ -140,8 +140,15 @@ void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last)
 	*last = min_t(u64, geometry->aperture_end, domain->limit);
 }
 
-static bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
-			   unsigned long last)
+/**
+ * fq_domain_fits() - can a domain address a range
+ * @domain: the domain
+ * @iova: first address
+ * @last: last address
+ *
+ * Return: whether it can.
+ */
+bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova, unsigned long last)
 {
 	u64 aperture_first, aperture_last;
 

@@ -64,6 +64,7 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 		     bool requests);
 
 void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last);
+bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova, unsigned long last);
 int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long last,
 		  const struct fq_pin *pin, int prot);
 int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot);

@@ -161,16 +161,29 @@ bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long las
 	return fq_first_mapping(ioas, first, last);
 }
 
+static bool fq_range_addressable(struct fq_ioas *ioas, unsigned long first, unsigned long last)
+{
+	const struct fq_domain *domain;
+
+	list_for_each_entry(domain, &ioas->domains, node)
+		if (!fq_domain_fits(domain, first, last))
+			return false;
+	return true;
+}
+
+/* What is wrong with the range is told in the order in which VFIO's type1 does. */
 static int fq_insert(struct fq_ioas *ioas, struct fq_mapping *mapping)
 {
 	unsigned long first = mapping->node.start, last = mapping->node.last;
 
 	if (fq_ioas_mapped(ioas, first, last))
 		return -EEXIST;
-	if (fq_windows_block(ioas, first, last))
-		return -EADDRNOTAVAIL;
 	if (ioas->max_ranges && ioas->nr_ranges >= ioas->max_ranges)
 		return -ENOSPC;
+	if (fq_windows_block(ioas, first, last))
+		return -EADDRNOTAVAIL;
+	if (!fq_range_addressable(ioas, first, last))
+		return -EINVAL;
 	interval_tree_insert(&mapping->node, &ioas->mappings);
 	ioas->nr_ranges++;
 	return 0;

@@ -217,10 +217,15 @@ static void bad_maps(struct run *run, char *memory)
 static void edges(struct run *run, char *memory)
 {
 	uint64_t end = last_iova(run);
+	char *hole = pages_new(1);
 
+	assert_int_equal(munmap(hole, PAGE), 0);
 	map_says(run, "at the end of the last range", end - PAGE + 1, memory, PAGE, R);
 	map_says(run, "beyond the last range", end + 1, memory, PAGE, R);
 	map_says(run, "across its end", end - 2 * PAGE + 1, memory, 4 * PAGE, R);
+	map_says(run, "no memory beyond the last range", end + 1, hole, PAGE, R);
+	map_says(run, "no memory across its end", end - 2 * PAGE + 1, hole, 4 * PAGE, R);
+	map_says(run, "no memory in x86's MSI window", 0xfee00000, hole, PAGE, R);
 	map_says(run, "at 0", 0, memory, PAGE, R | W);
 	map_says(run, "in x86's MSI window", 0xfee00000, memory, PAGE, R);
 	map_says(run, "before it", 0xfedff000, memory, PAGE, R);
@@ -448,6 +453,10 @@ static void entries(struct run *run, char *memory)
 	map_says(run, "a third of two", IOVA + 2 * PAGE, memory, PAGE, R);
 	map_says(run, "a third over the first", IOVA, memory, PAGE, R);
 	map_says(run, "a third out of range", last_iova(run) + 1, memory, PAGE, R);
+	map_says(run, "a third in x86's MSI window", 0xfee00000, memory, PAGE, R);
+	map_says(run, "a third in Arm's MSI window", 0x8000000, memory, PAGE, R);
+	map_says(run, "a third of no memory", IOVA + 2 * PAGE, NULL, PAGE, R);
+	map_says(run, "a third of registers", IOVA + 2 * PAGE, run->vfio.pci->registers, PAGE, R);
 	information(run);
 	unmap_says(run, "the first", IOVA, PAGE, 0);
 	map_says(run, "a third now", IOVA + 2 * PAGE, memory, PAGE, R);
