@@ -6,7 +6,8 @@
  * when the MMIO goes, as the MMU notifiers tell of no other end. The BARs that VFIO hands out
  * are such; sysfs' resource files are in part; of anything else nothing is known, so it is
  * refused. What is found must be one BAR of a PCI device, whatever the process says, and if it
- * is VFIO's, of a device that is in user space's hands.
+ * is VFIO's, of a device that is in user space's hands: bound to a driver that leaves its DMA to
+ * others, and owned by somebody.
  *
  * Nothing here has a state. All functions may sleep.
  */
@@ -74,6 +75,16 @@ bool fq_bar_at(unsigned long address)
 }
 EXPORT_SYMBOL_FAULTQ(fq_bar_at);
 
+/**
+ * struct fq_found - what was looked up of a range so far
+ * @phys: where it begins
+ * @vfio: some of it is in a file of VFIO
+ */
+struct fq_found {
+	phys_addr_t phys;
+	bool vfio;
+};
+
 /* Like the CPU's access. Sets @unlocked when the mapping may have changed meanwhile. */
 static int fq_fault_in(const struct fq_bar_range *range, unsigned long address, bool *unlocked)
 {
@@ -107,7 +118,7 @@ static int fq_follow(const struct fq_bar_range *range, struct vm_area_struct *vm
 }
 
 static int fq_look_up_one(const struct fq_bar_range *range, unsigned long address,
-			  struct fq_followed *followed)
+			  struct fq_found *found, struct fq_followed *followed)
 {
 	struct vm_area_struct *vma = vma_lookup(range->mm, address);
 
@@ -115,54 +126,56 @@ static int fq_look_up_one(const struct fq_bar_range *range, unsigned long addres
 		return -EFAULT;
 	if (range->writable && !(vma->vm_flags & VM_WRITE))
 		return -EFAULT;
+	if (fq_file_is_vfio(vma->vm_file))
+		found->vfio = true;
 	return fq_follow(range, vma, address, followed);
 }
 
 /* What follows on @done bytes must be what comes next in the BAR; returns the bytes found. */
 static long fq_look_up_next(const struct fq_bar_range *range, unsigned long done,
-			    phys_addr_t *phys)
+			    struct fq_found *found)
 {
 	struct fq_followed followed;
 	int ret;
 
 	do {
-		ret = fq_look_up_one(range, range->address + done, &followed);
+		ret = fq_look_up_one(range, range->address + done, found, &followed);
 	} while (ret == -EAGAIN && !fatal_signal_pending(current));
 	if (ret)
 		return ret == -EAGAIN ? -EINTR : ret;
 	if (!done)
-		*phys = PFN_PHYS(followed.pfn);
-	if (PFN_PHYS(followed.pfn) != *phys + done)
+		found->phys = PFN_PHYS(followed.pfn);
+	if (PFN_PHYS(followed.pfn) != found->phys + done)
 		return -EFAULT;
 	return min(followed.size, range->size - done);
 }
 
 /* Some more, under the mmap lock; returns all bytes done. */
 static long fq_look_up_some(const struct fq_bar_range *range, unsigned long done,
-			    phys_addr_t *phys)
+			    struct fq_found *found)
 {
-	long found = 0;
 	unsigned int i;
+	long more = 0;
 
 	mmap_read_lock(range->mm);
 	for (i = 0; i < FQ_BAR_BATCH && done < range->size; i++) {
-		found = fq_look_up_next(range, done, phys);
-		if (found < 0)
+		more = fq_look_up_next(range, done, found);
+		if (more < 0)
 			break;
-		done += found;
+		done += more;
 	}
 	mmap_read_unlock(range->mm);
-	return found < 0 ? found : done;
+	return more < 0 ? more : done;
 }
 
-static int fq_look_up_all(const struct fq_bar_range *range, phys_addr_t *phys)
+static int fq_look_up_all(const struct fq_bar_range *range, struct fq_found *found)
 {
 	long done = 0;
 
 	while (done < range->size) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		done = fq_look_up_some(range, done, phys);
+		done = fq_look_up_some(range, done, found);
 		if (done < 0)
 			return done;
 		cond_resched();
@@ -194,24 +207,36 @@ bool fq_bar_of(struct device *dev, phys_addr_t phys, unsigned long size)
 	return false;
 }
 
-/* Does user space own the device, as with VFIO? Not the one that an mdev is a part of. */
+/* Is it the driver of a device, and leaves its DMA to others? It stays registered meanwhile. */
+static int fq_driver_leaves_dma(struct device_driver *driver, void *data)
+{
+	const struct device *dev = data;
+
+	return READ_ONCE(dev->driver) == driver && to_pci_driver(driver)->driver_managed_dma;
+}
+
+/*
+ * Does user space own the device, as with VFIO? A driver that does DMA itself owns it too, as far
+ * as its group tells: that is the device that an mdev is a part of. VFIO's do none.
+ */
 static bool fq_dev_is_users(struct device *dev)
 {
 	struct iommu_group *group = iommu_group_get(dev);
 	bool owned = group && iommu_group_dma_owner_claimed(group);
 
 	iommu_group_put(group);
-	return owned;
+	return owned && bus_for_each_drv(&pci_bus_type, NULL, dev, fq_driver_leaves_dma);
 }
 
-static bool fq_bar_is_watched(phys_addr_t phys, unsigned long size, bool partly)
+/* What VFIO has handed out, it must have from user space's device; sysfs, from any. */
+static bool fq_bar_is_watched(const struct fq_found *found, unsigned long size)
 {
 	struct pci_dev *pdev = NULL;
 	bool watched = false;
 
 	for_each_pci_dev(pdev) {
-		if (fq_bar_of(&pdev->dev, phys, size)) {
-			watched = partly || fq_dev_is_users(&pdev->dev);
+		if (fq_bar_of(&pdev->dev, found->phys, size)) {
+			watched = !found->vfio || fq_dev_is_users(&pdev->dev);
 			pci_dev_put(pdev);
 			break;
 		}
@@ -231,13 +256,15 @@ static bool fq_bar_is_watched(phys_addr_t phys, unsigned long size, bool partly)
  */
 int fq_bar_look_up(const struct fq_bar_range *range, phys_addr_t *phys)
 {
+	struct fq_found found = {};
 	int ret;
 
 	if (!mmget_not_zero(range->mm))
 		return -ESRCH;
-	ret = fq_look_up_all(range, phys);
+	ret = fq_look_up_all(range, &found);
 	mmput(range->mm);
 	if (ret)
 		return ret;
-	return fq_bar_is_watched(*phys, range->size, range->partly) ? 0 : -EFAULT;
+	*phys = found.phys;
+	return fq_bar_is_watched(&found, range->size) ? 0 : -EFAULT;
 }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Devices of VFIO that software emulates: their DMA passes through no IOMMU, so nothing of this
- * backend would hold for them. It refuses their groups, and whoever asked can go to type1.
+ * backend would hold for them. It refuses their groups, and whoever asked can go to type1. Their
+ * files may have a part of another device's BAR, which cannot be mapped for other devices' DMA: it
+ * stays with the kernel's driver of that device, and nobody takes it back in time.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "support/module.h"
@@ -101,6 +105,48 @@ static void one_that_joins_is_refused_and_changes_nothing(void **state)
 	pages_free(memory, 2);
 }
 
+/* A part of the BAR of a device that has a driver of the kernel, as a mediated device has it. */
+static void *map_slice(const struct pci *nic, int *device)
+{
+	void *slice;
+
+	assert_int_equal(system("modprobe e1000e"), 0);
+	assert_int_equal(vfio_parameter("emulated_vfio", "parent", nic->address), 0);
+	*device = ioctl(emulated, VFIO_GROUP_GET_DEVICE_FD, "emulated");
+	assert_true(*device >= 0);
+	slice = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, *device, 0);
+	assert_ptr_not_equal(slice, MAP_FAILED);
+	return slice;
+}
+
+static void a_part_of_a_drivers_device_cannot_be_mapped(void **state)
+{
+	const uint32_t any = FAULTQ_MAP_READ | FAULTQ_MAP_WRITE;
+	int container = container_of_it(), device = -1;
+	struct vfio stack;
+	struct faultq *fq;
+	struct pci nic;
+	void *slice;
+
+	(void)state;
+	assert_true(pci_find(&nic, PCI_E1000E, NULL));
+	assert_int_equal(vfio_set_iommu(container, VFIO_TYPE1v2_IOMMU), 0);
+	slice = map_slice(&nic, &device);
+	vfio_open(&stack, &edu, FAULTQ_VFIO_IOMMU);
+	fq = vfio_vm(stack.container);
+	assert_int_equal(faultq_map_mmio(fq, IOVA, slice, 2 * PAGE, any, NULL), -EFAULT);
+	assert_int_equal(faultq_map_mmio(fq, IOVA, slice, 2 * PAGE,
+					 any | FAULTQ_MAP_PARTLY_WATCHED, NULL), -EFAULT);
+	assert_int_equal(vfio_map(stack.container, IOVA, slice, 2 * PAGE, RW), -EFAULT);
+	assert_int_equal(vm_stats(fq, 0).mapped_bytes, 0);
+	faultq_close(fq);
+	vfio_close(&stack);
+	munmap(slice, 2 * PAGE);
+	close(device);
+	close(container);
+	assert_int_equal(system("modprobe -r e1000e"), 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_group, close_group)
 
 int main(void)
@@ -109,6 +155,7 @@ int main(void)
 		TEST(a_container_of_one_is_refused),
 		TEST(type1_has_it_where_this_backend_comes_first),
 		TEST(one_that_joins_is_refused_and_changes_nothing),
+		TEST(a_part_of_a_drivers_device_cannot_be_mapped),
 	};
 
 	return tap_run_group(tests, load_all, unload_all);

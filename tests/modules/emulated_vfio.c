@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device that VFIO hands out and that software emulates, as mediated devices are: VFIO gives it a
- * group of its own, behind no IOMMU. It can do nothing.
+ * group of its own, behind no IOMMU. It can do nothing, but its file can be mapped: a part of the
+ * first BAR of a PCI device is there then, as when a device is divided into mediated ones.
  */
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/vfio.h>
+
+static char parent[32];
+module_param_string(parent, parent, sizeof(parent), 0600);
+MODULE_PARM_DESC(parent, "PCI device whose first BAR is mapped");
 
 struct emulated {
 	struct vfio_device vdev;
@@ -23,9 +30,24 @@ static void emulated_release(struct vfio_device *vdev)
 	__symbol_put("vfio_free_device");
 }
 
+static int emulated_map(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, parent);
+	phys_addr_t start;
+
+	if (!dev)
+		return -ENODEV;
+	start = pci_resource_start(to_pci_dev(dev), 0);
+	put_device(dev);
+	return io_remap_pfn_range(vma, vma->vm_start, PHYS_PFN(start) + vma->vm_pgoff,
+				  vma->vm_end - vma->vm_start,
+				  pgprot_noncached(vma->vm_page_prot));
+}
+
 static const struct vfio_device_ops emulated_ops = {
 	.name = "emulated",
 	.release = emulated_release,
+	.mmap = emulated_map,
 };
 
 static int emulated_probe(struct platform_device *pdev)
