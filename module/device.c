@@ -204,7 +204,7 @@ static void fq_correct_delivery(struct fq_device *device)
 {
 	struct fq_delivery *delivery = &device->delivery;
 
-	if (FQ_COMPAT_MSI_AND_FAULTS || device->attachment->domain->cookie == FQ_NO_COOKIE ||
+	if (FQ_COMPAT_MSI_AND_FAULTS || !device->attachment->domain->msi.size ||
 	    !(delivery->kinds & FAULTQ_KIND_DOMAIN_FAULT))
 		return;
 	delivery->kinds &= ~FAULTQ_KIND_DOMAIN_FAULT;

@@ -35,13 +35,13 @@
 
 static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
 {
-	bool cookie = domain->cookie != FQ_NO_COOKIE;
+	const struct fq_msi *msi = &domain->msi;
 
-	if (!cookie || FQ_COMPAT_MSI_AND_FAULTS)
+	if (!msi->size || FQ_COMPAT_MSI_AND_FAULTS)
 		fq_source_watch_domain(domain->domain, vm);
 	if (domain->requests)
 		fq_source_watch_requests(domain->domain);
-	return cookie ? iommu_get_msi_cookie(domain->domain, domain->cookie) : 0;
+	return msi->size ? iommu_get_msi_cookie(domain->domain, msi->base) : 0;
 }
 
 /* What is mapped beyond could not be asked for. */
@@ -74,7 +74,7 @@ struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool reques
 	domain->instance = joining->dev->iommu->iommu_dev;
 	domain->requests = requests;
 	domain->limit = fq_limit(joining, requests);
-	domain->cookie = joining->cookie;
+	domain->msi = joining->msi;
 	if (device_iommu_capable(joining->dev, IOMMU_CAP_CACHE_COHERENCY))
 		domain->prot = IOMMU_CACHE;
 	ret = fq_domain_equip(domain, joining->vm);
@@ -122,7 +122,8 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 		     bool requests)
 {
 	return domain->instance == joining->dev->iommu->iommu_dev &&
-	       domain->requests == requests && domain->cookie == joining->cookie &&
+	       domain->requests == requests && domain->msi.base == joining->msi.base &&
+	       domain->msi.size == joining->msi.size &&
 	       domain->limit == fq_limit(joining, requests);
 }
 

@@ -14,8 +14,15 @@ struct iommu_attach_handle;
 struct iommu_domain;
 struct iommu_group;
 
-/* No base for the kernel's own MSI cookie. */
-#define FQ_NO_COOKIE U64_MAX
+/**
+ * struct fq_msi - where the kernel maps the MSI doorbells of devices itself
+ * @base: first IOVA
+ * @size: bytes; 0: it does not
+ */
+struct fq_msi {
+	u64 base;
+	u64 size;
+};
 
 /**
  * struct fq_joining - a group that is being attached
@@ -23,14 +30,14 @@ struct iommu_group;
  * @dev: a device of the group
  * @group: the group; its DMA ownership is claimed
  * @handle: names the attachment; stays until the group is detached
- * @cookie: where the kernel may map the MSI doorbells of the group, or FQ_NO_COOKIE
+ * @msi: the window where the kernel may map the MSI doorbells of the group
  */
 struct fq_joining {
 	struct fq_vm *vm;
 	struct device *dev;
 	struct iommu_group *group;
 	struct iommu_attach_handle *handle;
-	u64 cookie;
+	struct fq_msi msi;
 };
 
 /**
@@ -40,7 +47,7 @@ struct fq_joining {
  * @instance: the IOMMU instance
  * @requests: for devices that raise page requests
  * @limit: last address that may be mapped, if the geometry allows more
- * @cookie: base of its MSI cookie, or FQ_NO_COOKIE
+ * @msi: the window of its MSI cookie, which all its groups have
  * @prot: added to the prot of every mapping
  * @coherent: its devices cannot get around the CPU's caches
  * @users: attached groups
@@ -51,7 +58,7 @@ struct fq_domain {
 	struct iommu_device *instance;
 	bool requests;
 	u64 limit;
-	u64 cookie;
+	struct fq_msi msi;
 	int prot;
 	bool coherent;
 	unsigned int users;

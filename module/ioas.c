@@ -739,7 +739,7 @@ static struct fq_domain *fq_attach_any(struct fq_ioas *ioas, const struct fq_joi
 /**
  * fq_ioas_attach() - let a group's DMA go through the address space
  * @ioas: the address space
- * @joining: the group; the cookie is filled in
+ * @joining: the group; the window for the kernel's doorbells is filled in
  * @regions: an empty list, for fq_ioas_detach()
  *
  * Return: the domain, for fq_ioas_detach(), or an ERR_PTR(): then @regions is empty.
@@ -751,7 +751,7 @@ struct fq_domain *fq_ioas_attach(struct fq_ioas *ioas, struct fq_joining *joinin
 	int ret;
 
 	mutex_lock(&ioas->lock);
-	ret = fq_windows_join(ioas, joining->group, regions, &joining->cookie);
+	ret = fq_windows_join(ioas, joining->group, regions, &joining->msi);
 	domain = ret ? ERR_PTR(ret) : fq_attach_any(ioas, joining);
 	if (IS_ERR(domain))
 		fq_windows_leave(ioas, regions);

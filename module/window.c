@@ -8,8 +8,9 @@
  * and removed one by one while nothing is bound in them. No two windows overlap, but for
  * those of devices, and no window overlaps a mapping.
  *
- * A window for the kernel's own MSI doorbells is needed once, wherever it is: one that was
- * added takes the place of what devices say.
+ * A window for the kernel's own MSI doorbells is needed once for a group, wherever it is: one
+ * that was added takes the place of what devices say. The kernel maps one doorbell after the
+ * other from its start, in each domain, and knows no end; so it must be as large as devices say.
  *
  * The lock of the address space guards everything here.
  */
@@ -109,31 +110,25 @@ static void fq_window_destroy(struct fq_ioas *ioas, struct fq_window *window)
 	kfree(window);
 }
 
-/* The one where the kernel maps doorbells of its own, if there is one. */
-static struct fq_window *fq_own_msi(struct fq_ioas *ioas)
+/* The one that was added for doorbells that the kernel maps itself, if there is one. */
+static struct fq_window *fq_added_msi(struct fq_ioas *ioas)
 {
 	struct fq_window *window;
 
 	for (window = fq_window_first(ioas, 0, ULONG_MAX); window;
 	     window = fq_window_next(window, 0, ULONG_MAX))
-		if (window->type == FAULTQ_WINDOW_SW_MSI)
+		if (window->id && window->type == FAULTQ_WINDOW_SW_MSI)
 			return window;
 	return NULL;
-}
-
-static u64 fq_windows_cookie(struct fq_ioas *ioas)
-{
-	struct fq_window *window = fq_own_msi(ioas);
-
-	return window ? window->node.start : FQ_NO_COOKIE;
 }
 
 static bool fq_window_valid(const struct faultq_window *window)
 {
 	switch (window->type) {
 	case FAULTQ_WINDOW_RESERVED:
-	case FAULTQ_WINDOW_SW_MSI:
 		return !window->prot;
+	case FAULTQ_WINDOW_SW_MSI:
+		return !window->prot && window->length >= FAULTQ_SW_MSI_MIN_SIZE;
 	case FAULTQ_WINDOW_MSI:
 		return fq_access_valid(window->prot) &&
 		       !(window->prot & ~(FAULTQ_MAP_READ | FAULTQ_MAP_WRITE | FAULTQ_MAP_EXEC));
@@ -142,12 +137,13 @@ static bool fq_window_valid(const struct faultq_window *window)
 	}
 }
 
+/* Does the kernel map doorbells of its own in any window? */
 static bool fq_own_msi_in_use(struct fq_ioas *ioas)
 {
 	const struct fq_domain *domain;
 
 	list_for_each_entry(domain, &ioas->domains, node)
-		if (domain->cookie != FQ_NO_COOKIE)
+		if (domain->msi.size)
 			return true;
 	return false;
 }
@@ -157,7 +153,7 @@ static int fq_window_try(struct fq_ioas *ioas, const struct faultq_window *windo
 {
 	if (window->type == FAULTQ_WINDOW_SW_MSI && fq_own_msi_in_use(ioas))
 		return -EBUSY;
-	if (window->type == FAULTQ_WINDOW_SW_MSI && fq_own_msi(ioas))
+	if (window->type == FAULTQ_WINDOW_SW_MSI && fq_added_msi(ioas))
 		return -EEXIST;
 	if (fq_windows_block(ioas, window->iova, last) ||
 	    fq_ioas_mapped(ioas, window->iova, last))
@@ -358,23 +354,57 @@ static void fq_region_free(struct iommu_resv_region *region)
 	kfree(region);
 }
 
-/*
- * Not what a window that was added replaces, nor what has no extent. Returns whether the
- * kernel maps doorbells for the group itself.
- */
-static bool fq_drop_needless(struct fq_ioas *ioas, struct list_head *regions)
+/* What has no extent is no window. */
+static void fq_drop_empty(struct list_head *regions)
 {
-	struct fq_window *own = fq_own_msi(ioas);
 	struct iommu_resv_region *region, *next;
-	bool own_msi = false;
+
+	list_for_each_entry_safe(region, next, regions, list)
+		if (!region->length)
+			fq_region_free(region);
+}
+
+/* The first region where the kernel maps doorbells for the group itself. */
+static struct fq_msi fq_regions_msi(const struct list_head *regions)
+{
+	const struct iommu_resv_region *region;
+
+	list_for_each_entry(region, regions, list)
+		if (region->type == IOMMU_RESV_SW_MSI)
+			return (struct fq_msi){
+				.base = fq_region_first(region),
+				.size = fq_region_last(region) - fq_region_first(region) + 1,
+			};
+	return (struct fq_msi){};
+}
+
+/* Returns -EINVAL when the window that was added is too small to take a region's place. */
+static int fq_replace_msi(const struct fq_window *added, struct list_head *regions)
+{
+	u64 size = added->node.last - added->node.start + 1;
+	struct iommu_resv_region *region, *next;
 
 	list_for_each_entry_safe(region, next, regions, list) {
-		own_msi |= region->type == IOMMU_RESV_SW_MSI;
-		if (!region->length ||
-		    (region->type == IOMMU_RESV_SW_MSI && own && own->id))
-			fq_region_free(region);
+		if (region->type != IOMMU_RESV_SW_MSI)
+			continue;
+		if (fq_region_last(region) - fq_region_first(region) >= size)
+			return -EINVAL;
+		fq_region_free(region);
 	}
-	return own_msi;
+	return 0;
+}
+
+/* Where the kernel maps the group's doorbells; the added window takes the place of its own. */
+static int fq_place_msi(struct fq_ioas *ioas, struct list_head *regions, struct fq_msi *msi)
+{
+	const struct fq_window *added = fq_added_msi(ioas);
+
+	*msi = fq_regions_msi(regions);
+	if (!msi->size || !added)
+		return 0;
+	msi->base = added->node.start;
+	msi->size = added->node.last - added->node.start + 1;
+	return fq_replace_msi(added, regions);
 }
 
 static void fq_regions_free(struct list_head *regions)
@@ -408,25 +438,24 @@ undo:
  * @ioas: the address space
  * @group: the group
  * @regions: an empty list, which keeps what fq_windows_leave() needs
- * @cookie: is set to where the kernel may map doorbells for the group, or FQ_NO_COOKIE
+ * @msi: is set to the window where the kernel may map doorbells for the group
  *
  * Return: 0, -EEXIST when one meets a mapping or a window, or another negative errno:
  * then @regions is empty.
  */
 int fq_windows_join(struct fq_ioas *ioas, struct iommu_group *group, struct list_head *regions,
-		    u64 *cookie)
+		    struct fq_msi *msi)
 {
 	int ret = iommu_get_group_resv_regions(group, regions);
-	bool own_msi = false;
 
 	lockdep_assert_held(&ioas->lock);
-	if (!ret) {
-		own_msi = fq_drop_needless(ioas, regions);
+	fq_drop_empty(regions);
+	if (!ret)
+		ret = fq_place_msi(ioas, regions, msi);
+	if (!ret)
 		ret = fq_regions_join(ioas, regions);
-	}
 	if (ret)
 		fq_regions_free(regions);
-	*cookie = own_msi ? fq_windows_cookie(ioas) : FQ_NO_COOKIE;
 	return ret;
 }
 

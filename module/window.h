@@ -15,6 +15,7 @@
 #define FQ_MAX_WINDOWS 256
 
 struct fq_ioas;
+struct fq_msi;
 struct iommu_group;
 
 /**
@@ -54,7 +55,7 @@ int fq_window_del(struct fq_ioas *ioas, u32 id);
 void fq_windows_clear(struct fq_ioas *ioas);
 
 int fq_windows_join(struct fq_ioas *ioas, struct iommu_group *group, struct list_head *regions,
-		    u64 *cookie);
+		    struct fq_msi *msi);
 void fq_windows_leave(struct fq_ioas *ioas, struct list_head *regions);
 
 struct fq_window *fq_window_first(struct fq_ioas *ioas, unsigned long first, unsigned long last);

@@ -50,6 +50,8 @@ void fq_container_put(struct fq_container *container)
 	kref_put(&container->kref, fq_container_free);
 }
 
+static_assert(FAULTQ_VFIO_MSI_SIZE >= FAULTQ_SW_MSI_MIN_SIZE);
+
 static int fq_container_move_msi(struct fq_container *container, u64 base)
 {
 	struct faultq_window window = {

@@ -107,7 +107,9 @@ static void bad_windows_are_refused(void **state)
 		{ .iova = IOVA, .length = PAGE, .type = FAULTQ_WINDOW_DIRECT_RELAXABLE },
 		{ .iova = IOVA, .length = PAGE, .type = ~0u },
 		{ .iova = IOVA, .length = PAGE, .type = RESERVED, .prot = FAULTQ_MAP_READ },
-		{ .iova = IOVA, .length = PAGE, .type = FAULTQ_WINDOW_SW_MSI, .prot = RW },
+		{ .iova = IOVA, .length = MIB, .type = FAULTQ_WINDOW_SW_MSI, .prot = RW },
+		{ .iova = IOVA, .length = PAGE, .type = FAULTQ_WINDOW_SW_MSI },
+		{ .iova = IOVA, .length = MIB - PAGE, .type = FAULTQ_WINDOW_SW_MSI },
 		{ .iova = IOVA, .length = PAGE, .type = FAULTQ_WINDOW_MSI },
 		{ .iova = IOVA, .length = PAGE, .type = FAULTQ_WINDOW_MSI,
 		  .prot = RW | FAULTQ_MAP_ANSWER },
@@ -392,6 +394,45 @@ static void the_kernels_own_doorbells_have_one_window(void **state)
 	window_add(space->fq, IOVA + MIB, MIB, FAULTQ_WINDOW_SW_MSI, 0);
 }
 
+/* There is no telling how much of it the kernel will need, but what devices come with says it. */
+static void it_is_no_smaller_than_what_it_stands_for(void **state)
+{
+	struct faultq_window_entry windows[LIST_ROOM];
+	struct space *space = *state;
+	struct device device;
+	uint32_t id = window_add(space->fq, IOVA, MIB, FAULTQ_WINDOW_SW_MSI, 0);
+
+	device_make_reserving(&device, "space0", "large", "0x30000000 0x200000 sw-msi");
+	assert_int_equal(faultq_attach(space->fq, device.platform, NULL), -EINVAL);
+	assert_int_equal(list_windows(space->fq, windows), 1);
+	assert_int_equal(faultq_window_del(space->fq, id), 0);
+	window_add(space->fq, IOVA, 2 * MIB, FAULTQ_WINDOW_SW_MSI, 0);
+	vm_attach(space->fq, &device);
+	assert_int_equal(list_windows(space->fq, windows), 1);
+	device_remove(&device);
+}
+
+static void groups_keep_their_own_windows_for_the_kernels_doorbells(void **state)
+{
+	struct faultq_window_entry windows[LIST_ROOM];
+	struct space *space = *state;
+	struct device near, far;
+	uint32_t id;
+
+	device_make_reserving(&near, "space0", "near", "0x30000000 0x100000 sw-msi");
+	device_make_reserving(&far, "space0", "far", "0x40000000 0x100000 sw-msi");
+	id = vm_attach(space->fq, &near);
+	vm_attach(space->fq, &far);
+	assert_int_equal(list_windows(space->fq, windows), 2);
+	assert_int_equal(map_at(space, 0x30000000), -EEXIST);
+	assert_int_equal(map_at(space, 0x40000000), -EEXIST);
+	vm_detach(space->fq, id);
+	assert_int_equal(map_at(space, 0x30000000), 0);
+	assert_int_equal(map_at(space, 0x40000000), -EEXIST);
+	device_remove(&near);
+	device_remove(&far);
+}
+
 static void mappings_are_listed_as_they_were_made(void **state)
 {
 	static const uint32_t perms[] = {
@@ -573,6 +614,8 @@ int main(void)
 		SPACE(windows_of_devices_may_overlap_each_other),
 		SPACE(what_firmware_uses_is_a_window_or_refused),
 		SPACE(the_kernels_own_doorbells_have_one_window),
+		SPACE(it_is_no_smaller_than_what_it_stands_for),
+		SPACE(groups_keep_their_own_windows_for_the_kernels_doorbells),
 		SPACE(mappings_are_listed_as_they_were_made),
 		SPACE(another_vms_lists_can_be_seen),
 		SPACE(everything_races_with_everything),

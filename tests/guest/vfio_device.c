@@ -93,22 +93,6 @@ static void registers_and_dma(void **state)
 	pages_free(memory, 2);
 }
 
-static void set_msi(const struct vfio *vfio, int eventfd)
-{
-	union {
-		struct vfio_irq_set set;
-		char room[sizeof(struct vfio_irq_set) + sizeof(int)];
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq), .index = VFIO_PCI_MSI_IRQ_INDEX, .count = 1,
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		},
-	};
-
-	memcpy(irq.set.data, &eventfd, sizeof(eventfd));
-	assert_int_equal(ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &irq), 0);
-}
-
 static void interrupt_arrives(int event)
 {
 	struct pollfd poll_fd = { .fd = event, .events = POLLIN };
@@ -127,7 +111,7 @@ static void interrupts_arrive(void **state)
 
 	(void)state;
 	vfio_open(&first, &edu, FAULTQ_VFIO_IOMMU);
-	set_msi(&first, event);
+	vfio_set_msi(&first, event);
 	for (unsigned int i = 0; i < scaled(10, 1000); i++)
 		interrupt_arrives(event);
 	assert_int_equal(vfio_map(first.container, IOVA, memory, 2 * PAGE, RW), 0);
@@ -178,7 +162,7 @@ static void the_kernels_own_msi_window_can_be_moved(void **state)
 	assert_int_equal(own_msi_window(&first).length, FAULTQ_VFIO_MSI_SIZE);
 	assert_int_equal(vfio_map(first.container, base, memory, PAGE, RW), -EINVAL);
 	assert_int_equal(vfio_map(first.container, 0x8000000, memory, PAGE, RW), 0);
-	set_msi(&first, event);
+	vfio_set_msi(&first, event);
 	interrupt_arrives(event);
 	close_all(state);
 

@@ -445,8 +445,9 @@ struct faultq_record {
  * driver or another owner, its page requests go to somebody else, or it is held (see
  * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
  * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
- * refuses the device, or a mapping lies outside what IOVA_RANGES would offer. EEXIST a window
- * that comes with the device (see WINDOW_LIST) meets a mapping or a window.
+ * refuses the device, a mapping lies outside what IOVA_RANGES would offer, or a window of type
+ * FAULTQ_WINDOW_SW_MSI was added that is smaller than the one that the device comes with.
+ * EEXIST a window that comes with the device (see WINDOW_LIST) meets a mapping or a window.
  */
 struct faultq_attach {
 	__u32 size;
@@ -1099,12 +1100,16 @@ enum faultq_window_type {
  * At any time, with devices at work. Nothing can be mapped in a window. The window need not
  * lie in what devices can address. There can be any number of windows for doorbells; those
  * of the kernel itself have one, and one that is added takes the place of the one that
- * devices come with; it must be added before the first such device is attached.
+ * devices come with; it must be added before the first such device is attached. The kernel
+ * takes one page after the other from its start for the doorbells of each domain, and none is
+ * ever given back. How many they will be nobody can tell, so the window must be no smaller than
+ * what devices come with, FAULTQ_SW_MSI_MIN_SIZE at least. Without such a window each group has
+ * its doorbells in the one that it came with.
  *
- * Errors: EINVAL not aligned, zero or wrapping, a @type that cannot be added, or a @prot that
- * does not go with it. EEXIST it overlaps a mapping, one that another thread is making, or a
- * window; or it would be the second FAULTQ_WINDOW_SW_MSI. EBUSY FAULTQ_WINDOW_SW_MSI, and
- * attached devices use another one. ENOSPC max_windows are there.
+ * Errors: EINVAL not aligned, zero or wrapping, a @type that cannot be added, a @prot that
+ * does not go with it, or a FAULTQ_WINDOW_SW_MSI that is too small. EEXIST it overlaps a mapping,
+ * one that another thread is making, or a window; or it would be the second FAULTQ_WINDOW_SW_MSI.
+ * EBUSY FAULTQ_WINDOW_SW_MSI, and attached devices use another one. ENOSPC max_windows are there.
  */
 struct faultq_window {
 	__u32 size;
@@ -1116,6 +1121,9 @@ struct faultq_window {
 	__u32 id;
 	__u32 reserved;
 };
+
+/* Bytes of a FAULTQ_WINDOW_SW_MSI: what IOMMU drivers have devices come with. */
+#define FAULTQ_SW_MSI_MIN_SIZE	0x100000
 
 #define FAULTQ_WINDOW_ADD	_IO(FAULTQ_IOC_TYPE, 0x12)
 

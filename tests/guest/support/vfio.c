@@ -257,6 +257,27 @@ void vfio_open(struct vfio *vfio, struct pci *pci, unsigned long type)
 }
 
 /**
+ * vfio_set_msi() - let the device signal by one message
+ * @vfio: with an open device
+ * @eventfd: what is signalled
+ */
+void vfio_set_msi(const struct vfio *vfio, int eventfd)
+{
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + sizeof(int)];
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq), .index = VFIO_PCI_MSI_IRQ_INDEX, .count = 1,
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		},
+	};
+
+	memcpy(irq.set.data, &eventfd, sizeof(eventfd));
+	assert_int_equal(ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &irq), 0);
+}
+
+/**
  * vfio_close_file() - close a file, if it is open
  * @fd: its descriptor, which becomes -1
  */

@@ -47,6 +47,7 @@ void vfio_get_device(struct vfio *vfio);
 void vfio_map_registers(const struct vfio *vfio, void *address, size_t size);
 void vfio_open_device(struct vfio *vfio);
 void vfio_open(struct vfio *vfio, struct pci *pci, unsigned long type);
+void vfio_set_msi(const struct vfio *vfio, int eventfd);
 void vfio_close_file(int *fd);
 void vfio_close_device(struct vfio *vfio);
 void vfio_close(struct vfio *vfio);
