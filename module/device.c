@@ -362,6 +362,28 @@ static int fq_claim(struct fq_attachment *attachment)
 	return ret == -EPERM ? -EBUSY : ret;
 }
 
+/* Whose DMA does not see what is in the CPU's caches may see what others have left in memory. */
+static bool fq_is_coherent(const struct fq_attachment *attachment)
+{
+	const struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		if (!device_iommu_capable(device->dev, IOMMU_CAP_CACHE_COHERENCY))
+			return false;
+	return true;
+}
+
+/* Can all of its devices be kept from getting around the caches? */
+static bool fq_is_snooped(const struct fq_attachment *attachment)
+{
+	const struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		if (!fq_compat_can_snoop(device->dev))
+			return false;
+	return true;
+}
+
 static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev)
 {
 	struct fq_joining joining = {
@@ -369,6 +391,7 @@ static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev
 		.dev = dev,
 		.group = attachment->group,
 		.handle = &attachment->handle,
+		.snooped = fq_is_snooped(attachment),
 	};
 
 	attachment->domain = fq_ioas_attach(&attachment->vm->ioas, &joining, &attachment->regions);
@@ -380,6 +403,8 @@ static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
 	struct fq_vm *vm = attachment->vm;
 	int ret;
 
+	if (!fq_is_coherent(attachment))
+		return -EOPNOTSUPP;
 	ret = fq_attach_domain(attachment, dev);
 	if (ret)
 		return ret;

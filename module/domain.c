@@ -7,6 +7,9 @@
  * has a cookie with a base for them. Some kernels give a domain either that or a fault
  * handler; then the cookie wins, as without it the device has no interrupts.
  *
+ * DMA to memory snoops the CPU's caches (IOMMU_CACHE): devices for which the IOMMU cannot have
+ * that are not attached.
+ *
  * The lock of the address space guards everything here.
  */
 #include <linux/iommu.h>
@@ -75,8 +78,6 @@ struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool reques
 	domain->requests = requests;
 	domain->limit = fq_limit(joining, requests);
 	domain->msi = joining->msi;
-	if (device_iommu_capable(joining->dev, IOMMU_CAP_CACHE_COHERENCY))
-		domain->prot = IOMMU_CACHE;
 	ret = fq_domain_equip(domain, joining->vm);
 	if (ret) {
 		fq_domain_destroy(domain);
@@ -116,6 +117,9 @@ void fq_domain_enforce_coherency(struct fq_domain *domain)
  * @joining: the group
  * @requests: as a device that raises page requests
  *
+ * A group whose devices can be kept from getting around the CPU's caches does not join those that
+ * cannot. The other way round, the IOMMU driver refuses.
+ *
  * Return: whether to try.
  */
 bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
@@ -124,7 +128,8 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 	return domain->instance == joining->dev->iommu->iommu_dev &&
 	       domain->requests == requests && domain->msi.base == joining->msi.base &&
 	       domain->msi.size == joining->msi.size &&
-	       domain->limit == fq_limit(joining, requests);
+	       domain->limit == fq_limit(joining, requests) &&
+	       (domain->coherent || !joining->snooped);
 }
 
 /**
@@ -214,7 +219,7 @@ static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 		count = fq_gather_runs(table, &left, &iter, fq_piece(iova + *done, SIZE_MAX),
 				       &size);
 		mapped = iommu_map_sg(domain->domain, iova + *done, table, count,
-				      prot | domain->prot, GFP_KERNEL_ACCOUNT);
+				      prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
 		if (mapped >= 0)
 			*done += size;
 		cond_resched();
@@ -233,7 +238,7 @@ static int fq_domain_map_run(struct fq_domain *domain, unsigned long iova,
 	for (*done = 0; *done < size; *done += piece) {
 		piece = fq_piece(iova + *done, size - *done);
 		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn) + *done, piece,
-				prot | domain->prot, GFP_KERNEL_ACCOUNT);
+				prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -363,7 +368,7 @@ int fq_domain_map_repeated(struct fq_domain *domain, unsigned long iova, size_t 
 	int ret = 0;
 
 	for (done = 0; done < size && !ret; done += PAGE_SIZE) {
-		ret = fq_domain_map_page(domain, iova + done, phys, prot | domain->prot);
+		ret = fq_domain_map_page(domain, iova + done, phys, prot | IOMMU_CACHE);
 		cond_resched();
 	}
 	if (ret)

@@ -31,6 +31,7 @@ struct fq_msi {
  * @group: the group; its DMA ownership is claimed
  * @handle: names the attachment; stays until the group is detached
  * @msi: the window where the kernel may map the MSI doorbells of the group
+ * @snooped: its devices can be kept from getting around the CPU's caches
  */
 struct fq_joining {
 	struct fq_vm *vm;
@@ -38,6 +39,7 @@ struct fq_joining {
 	struct iommu_group *group;
 	struct iommu_attach_handle *handle;
 	struct fq_msi msi;
+	bool snooped;
 };
 
 /**
@@ -48,7 +50,6 @@ struct fq_joining {
  * @requests: for devices that raise page requests
  * @limit: last address that may be mapped, if the geometry allows more
  * @msi: the window of its MSI cookie, which all its groups have
- * @prot: added to the prot of every mapping
  * @coherent: its devices cannot get around the CPU's caches
  * @users: attached groups
  */
@@ -59,7 +60,6 @@ struct fq_domain {
 	bool requests;
 	u64 limit;
 	struct fq_msi msi;
-	int prot;
 	bool coherent;
 	unsigned int users;
 };

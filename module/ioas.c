@@ -731,6 +731,9 @@ static struct fq_domain *fq_attach_any(struct fq_ioas *ioas, const struct fq_joi
 	/* What IOMMU drivers say of a device that has no page requests. */
 	if (domain == ERR_PTR(-ENODEV) || domain == ERR_PTR(-EOPNOTSUPP))
 		domain = fq_attach_some(ioas, joining, false);
+	/* ATTACH has another meaning for that. */
+	if (domain == ERR_PTR(-EOPNOTSUPP))
+		domain = ERR_PTR(-EINVAL);
 	if (!IS_ERR(domain))
 		domain->users++;
 	return domain;

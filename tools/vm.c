@@ -188,6 +188,8 @@ static void explain_attach_error(const char *name, int ret)
 		hint = " (it has a driver or another owner, or it is held: see faultq-held(1))";
 	else if (ret == -ENODEV)
 		hint = " (it is behind no IOMMU)";
+	else if (ret == -EOPNOTSUPP)
+		hint = " (its DMA is not coherent with the CPU's caches)";
 	else if (ret == -ENOENT)
 		hint = " (names are like pci/0000:00:04.0 or platform/NAME)";
 	error(EXIT_FAILURE, -ret, "cannot attach %s%s", name, hint);

@@ -62,6 +62,20 @@ static inline void iopf_group_dequeue(struct iopf_group *group) {}
 #define FQ_COMPAT_MSI_AND_FAULTS true
 #endif
 
+/* Whether the IOMMU can keep a device from getting around the CPU's caches. */
+#ifdef FQ_HAVE_SNOOP_CAPABILITY
+static inline bool fq_compat_can_snoop(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}
+#else
+/* Not told: drivers that have it have it for all devices of an IOMMU instance. */
+static inline bool fq_compat_can_snoop(struct device *dev)
+{
+	return false;
+}
+#endif
+
 #ifndef FQ_HAVE_MAP_GFP
 static inline int fq_compat_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t phys,
 				size_t size, int prot, gfp_t gfp)

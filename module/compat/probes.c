@@ -74,6 +74,14 @@ struct iommu_domain *probe(struct device *dev)
 }
 #endif
 
+#ifdef PROBE_SNOOP_CAPABILITY
+/* 6.4: a driver tells it of a device, before anything is attached. */
+bool probe(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}
+#endif
+
 #ifdef PROBE_MAP_GFP
 /* 6.3: iommu_map() and iommu_map_sg() take the gfp argument. */
 int probe(struct iommu_domain *domain)

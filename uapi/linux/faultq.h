@@ -448,6 +448,8 @@ struct faultq_record {
  * refuses the device, a mapping lies outside what IOVA_RANGES would offer, or a window of type
  * FAULTQ_WINDOW_SW_MSI was added that is smaller than the one that the device comes with.
  * EEXIST a window that comes with the device (see WINDOW_LIST) meets a mapping or a window.
+ * EOPNOTSUPP the DMA of a device of the group is not coherent: it does not see what is in the
+ * CPU's caches, but may see what earlier owners of the memory wrote.
  */
 struct faultq_attach {
 	__u32 size;
