@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,7 +212,7 @@ static void map_that_waits_is_no_mapping_for_unmap(void **state)
 	blocked_free(blocked);
 }
 
-static volatile sig_atomic_t handled;
+static atomic_uint handled;
 
 static void on_signal(int signal)
 {
