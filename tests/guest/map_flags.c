@@ -152,7 +152,8 @@ static int window_must_give(uint32_t type, uint32_t prot)
 /* Returns whether there is a window for doorbells now; there is no other then. */
 static bool window_with(uint32_t type, uint32_t prot, uint32_t *id)
 {
-	int ret = faultq_window_add(fq, IOVA, PAGE, type, prot, id);
+	uint64_t length = type == FAULTQ_WINDOW_SW_MSI ? FAULTQ_SW_MSI_MIN_SIZE : PAGE;
+	int ret = faultq_window_add(fq, IOVA, length, type, prot, id);
 	int must = window_must_give(type, prot);
 
 	/* attached devices have one already */
