@@ -89,7 +89,7 @@ static int fq_read_lock(struct fq_vm *vm, bool nonblock)
 {
 	if (nonblock)
 		return mutex_trylock(&vm->read_mutex) ? 0 : -EAGAIN;
-	return mutex_lock_interruptible(&vm->read_mutex);
+	return mutex_lock_interruptible(&vm->read_mutex) ? -ERESTARTSYS : 0;
 }
 
 /* Returns 0 when another reader was faster. */

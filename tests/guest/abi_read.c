@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "support/abi.h"
+#include "support/fault.h"
 #include "support/kinds.h"
 #include "support/mock.h"
 #include "support/tap.h"
@@ -359,9 +361,12 @@ static void nonblocking_readers_never_block_each_other(void **state)
 	assert_int_equal(taken + abi_stats(vm, 0).lost, rounds * FAULTS);
 }
 
+static atomic_uint handled;
+
 static void on_signal(int number)
 {
 	(void)number;
+	handled++;
 }
 
 static void set_handler(int flags)
@@ -398,6 +403,42 @@ static void a_signal_that_restarts_calls_loses_nothing(void **state)
 	pthread_join(reader.thread, NULL);
 	assert_int_equal(reader.result, RECORD);
 	assert_int_equal(reader.record.address, 0xa000);
+}
+
+static void *read_into_memory(void *data)
+{
+	read_records(data, RECORD);
+	return NULL;
+}
+
+/* The first is held up by its memory while it has its turn. */
+static void a_signal_restarts_who_waits_for_another_reader(void **state)
+{
+	static char content[ABI_PAGE];
+	struct reader second;
+	pthread_t first;
+	void *memory;
+	int uffd;
+
+	(void)state;
+	uffd = stuck_memory_new(&memory, 1);
+	set_handler(SA_RESTART);
+	fault(0xc000);
+	fault(0xd000);
+	assert_int_equal(pthread_create(&first, NULL, read_into_memory, memory), 0);
+	stuck_memory_wait(uffd);
+	start_reader(&second);
+	handled = 0;
+	pthread_kill(second.thread, SIGUSR1);
+	while (!handled)
+		sched_yield();
+	stuck_memory_give(uffd, memory, content);
+	pthread_join(first, NULL);
+	pthread_join(second.thread, NULL);
+	assert_int_equal(second.result, RECORD);
+	assert_int_equal(second.record.address, 0xd000);
+	close(uffd);
+	munmap(memory, ABI_PAGE);
 }
 
 static void a_killed_reader_takes_nothing_with_it(void **state)
@@ -551,6 +592,7 @@ int main(void)
 		with_reader(nonblocking_readers_never_block_each_other),
 		with_reader(a_signal_ends_a_blocked_read_with_eintr),
 		with_reader(a_signal_that_restarts_calls_loses_nothing),
+		with_reader(a_signal_restarts_who_waits_for_another_reader),
 		with_reader(a_killed_reader_takes_nothing_with_it),
 		with_vm(poll_tells_when_there_is_something_to_read),
 		with_vm(poll_of_a_ring_goes_by_the_consumer_index),
