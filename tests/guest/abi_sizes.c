@@ -26,20 +26,31 @@
 static struct abi_device device;
 static uint8_t memory[ABI_PAGE] __attribute__((aligned(ABI_PAGE)));
 
+/* Each byte is like the one before it. */
+static bool all_are(uint8_t value, const uint8_t *from, const uint8_t *end)
+{
+	return from >= end || (*from == value && !memcmp(from, from + 1, end - from - 1));
+}
+
 static void assert_untouched(const char *name, uint32_t size, const uint8_t *from,
 			     const uint8_t *end)
 {
-	for (const uint8_t *byte = from; byte < end; byte++)
-		if (*byte != BEHIND)
-			fail_msg("%s, size %u: byte %zu behind it was written", name, size,
-				 (size_t)(byte - from));
+	if (!all_are(BEHIND, from, end))
+		fail_msg("%s, size %u: something behind it was written", name, size);
 }
 
 static void assert_zero(const char *name, uint32_t size, const uint8_t *from, const uint8_t *end)
 {
-	for (const uint8_t *byte = from; byte < end; byte++)
-		if (*byte)
-			fail_msg("%s, size %u: what is not known is not zero", name, size);
+	if (!all_are(0, from, end))
+		fail_msg("%s, size %u: what is not known is not zero", name, size);
+}
+
+/* All sizes up to a page; in a quick run, of those that nothing is known of every 61st. */
+static uint32_t next_size(uint32_t size, uint32_t known)
+{
+	uint32_t step = size > known + 8 ? scaled(61, 1) : 1;
+
+	return size < ABI_PAGE && size + step > ABI_PAGE ? ABI_PAGE : size + step;
 }
 
 /* One call with a structure of @size bytes and a guard behind; the structure is the result. */
@@ -101,7 +112,7 @@ static void expect_all_sizes(const struct call *call)
 	union abi_argument whole;
 	int result = call_anew(call, call->known, &whole);
 
-	for (uint32_t size = call->first; size <= ABI_PAGE; size++)
+	for (uint32_t size = call->first; size <= ABI_PAGE; size = next_size(size, call->known))
 		expect_size(call, size, result, &whole);
 }
 
@@ -255,7 +266,7 @@ static void expect_all_entry_sizes(int fd, const struct list *list, uint32_t lea
 
 	assert_int_equal(list_with_size(fd, list, list->known, whole_room, &found), 0);
 	assert_true(found >= least);
-	for (uint32_t size = list->first; size <= ABI_PAGE; size++)
+	for (uint32_t size = list->first; size <= ABI_PAGE; size = next_size(size, list->known))
 		expect_entry_size(fd, list, size, found);
 	for (uint32_t size = 0; size < list->first; size++)
 		assert_int_equal(list_with_size(fd, list, size, room, &found), -EINVAL);
@@ -408,7 +419,8 @@ static void answers_in_entries_of_each_size_get_their_results(void **state)
 {
 	(void)state;
 	assert_int_equal(abi_queue(vm, 4, 64, -1, 0, NULL), 0);
-	for (uint32_t size = sizeof(struct faultq_answer); size <= ABI_PAGE; size++)
+	for (uint32_t size = sizeof(struct faultq_answer); size <= ABI_PAGE;
+	     size = next_size(size, sizeof(struct faultq_answer)))
 		expect_answer_size(size);
 }
 

@@ -56,7 +56,7 @@ static void inject_one(struct rig *rig, const struct mock_iommu_page_request *re
 	struct mock_iommu_page_request copy = *request;
 	int taken = mock_page_requests(rig->device.fd, &copy);
 
-	if (request_makes_sense(request) != (taken >= 0) || (taken < 0 && taken != -EINVAL))
+	if (request_makes_sense(request) ? taken < 0 : taken != -EINVAL)
 		fail_msg("flags %#x access %#x pasid %#x: %d", request->flags, request->access,
 			 request->pasid, taken);
 	assert_counters_true(rig);
@@ -102,8 +102,7 @@ static void inject_fault(struct rig *rig, const struct mock_iommu_unrecoverable 
 	struct mock_iommu_unrecoverable copy = *fault;
 	int ret = ioctl(rig->device.fd, MOCK_IOMMU_UNRECOVERABLE, &copy) ? -errno : 0;
 
-	if (fault_makes_sense(fault) == (ret == -EINVAL) || (ret && ret != -EINVAL &&
-							       ret != -EOPNOTSUPP))
+	if (fault_makes_sense(fault) ? ret && ret != -EOPNOTSUPP : ret != -EINVAL)
 		fail_msg("flags %#x access %#x pasid %#x addresses %#llx %#llx: %d", fault->flags,
 			 fault->access, fault->pasid, (unsigned long long)fault->address,
 			 (unsigned long long)fault->fetch_address, ret);
