@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What programs were built with that are older than the sizes in <faultq.h>: of each function
  * that takes a structure or a list of them, the declaration and the structure as they were
