@@ -65,23 +65,29 @@ static inline void fq_count_answer(struct fq_vm *vm, const struct fq_slot *slot,
 
 	fq_count(vm, device, FQ_COUNT_ANSWERED + code, 1);
 	fq_count(vm, device, FQ_COUNT_LATENCY + fq_latency(now - slot->time), 1);
-	if (code == FAULTQ_FAILURE)
-		device->failed = true;
 }
 
-/* Find the group that user space answers, and how; the fault lock is held. */
-static __always_inline int fq_find_answered(struct fq_vm *vm, u64 cookie, u32 *code,
+/* What the device is answered, when user space says @code; the fault lock is held. */
+static inline u32 fq_settle_code(struct fq_device *device, u32 code)
+{
+	if (likely(code != FAULTQ_FAILURE))
+		return code;
+	code = fq_device_code(device, code);
+	device->failed |= code == FAULTQ_FAILURE;
+	return code;
+}
+
+/* Find the group that user space answers; the fault lock is held. */
+static __always_inline int fq_find_answered(struct fq_vm *vm, u64 cookie, u32 code,
 					    struct fq_slot **slot)
 {
-	if (*code > FAULTQ_FAILURE || !cookie)
+	if (code > FAULTQ_FAILURE || !cookie)
 		return -EINVAL;
 	*slot = fq_pending_find(&vm->pending, cookie);
-	if (*slot) {
-		*code = fq_device_code((*slot)->device, *code);
+	if (*slot)
 		return 0;
-	}
 	fq_count_vm(vm, FQ_COUNT_STALE, 1);
-	trace_faultq_stale(vm, cookie, *code);
+	trace_faultq_stale(vm, cookie, code);
 	return -ESTALE;
 }
 
@@ -98,10 +104,11 @@ static inline struct fq_answering fq_begin_answer_of(struct fq_vm *vm, struct fq
 static inline void fq_answer_slot(struct fq_vm *vm, struct fq_slot *slot, u32 code, u64 now)
 	__releases(&vm->lock)
 {
-	const struct fq_answering answering = fq_begin_answer_of(vm, slot, code, now);
+	const u32 settled = fq_settle_code(slot->device, code);
+	const struct fq_answering answering = fq_begin_answer_of(vm, slot, settled, now);
 
 	spin_unlock_irq(&vm->lock);
-	fq_end_answer(&answering, code);
+	fq_end_answer(&answering, settled);
 }
 
 /**
@@ -120,7 +127,7 @@ int fq_vm_answer(struct fq_vm *vm, u64 cookie, u32 code)
 	int ret;
 
 	spin_lock_irq(&vm->lock);
-	ret = fq_vm_sync(vm) ? fq_find_answered(vm, cookie, &code, &slot) : -EIO;
+	ret = fq_vm_sync(vm) ? fq_find_answered(vm, cookie, code, &slot) : -EIO;
 	if (likely(!ret))
 		fq_answer_slot(vm, slot, code, now);
 	else
@@ -135,9 +142,11 @@ static inline void fq_begin_next(struct fq_vm *vm, struct faultq_answer *answer,
 
 	if (answer->result)
 		return;
-	answer->result = fq_find_answered(vm, answer->cookie, &answer->code, &slot);
-	if (!answer->result)
-		*answering = fq_begin_answer_of(vm, slot, answer->code, now);
+	answer->result = fq_find_answered(vm, answer->cookie, answer->code, &slot);
+	if (answer->result)
+		return;
+	answer->code = fq_settle_code(slot->device, answer->code);
+	*answering = fq_begin_answer_of(vm, slot, answer->code, now);
 }
 
 /**

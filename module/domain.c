@@ -235,15 +235,17 @@ static int fq_domain_map_run(struct fq_domain *domain, unsigned long iova,
 	size_t size = run->pages << PAGE_SHIFT, piece;
 	int ret;
 
-	for (*done = 0; *done < size; *done += piece) {
+	for (*done = 0;;) {
 		piece = fq_piece(iova + *done, size - *done);
 		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn) + *done, piece,
 				prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
 		if (ret)
 			return ret;
+		*done += piece;
+		if (*done == size)
+			return 0;
 		cond_resched();
 	}
-	return 0;
 }
 
 /**
@@ -388,10 +390,13 @@ void fq_domain_unmap(struct fq_domain *domain, unsigned long iova, size_t size)
 {
 	size_t piece;
 
-	for (; size; size -= piece, iova += piece) {
+	while (size) {
 		piece = fq_piece(iova, size);
 		WARN_ON_ONCE(iommu_unmap(domain->domain, iova, piece) != piece);
-		if (size > piece)
-			cond_resched();
+		size -= piece;
+		if (likely(!size))
+			return;
+		iova += piece;
+		cond_resched();
 	}
 }

@@ -344,14 +344,19 @@ int fq_ioas_map(struct fq_ioas *ioas, struct faultq_map *map)
 }
 EXPORT_SYMBOL_FAULTQ(fq_ioas_map);
 
-/* Does the range cut a mapping in two? That can only be one at its beginning or at its end. */
+/* Does the range cut a mapping in two? That can only be its first one or its last one. */
 static bool fq_range_cuts(struct fq_ioas *ioas, unsigned long first, unsigned long last)
 {
-	const struct fq_mapping *at_first = fq_first_mapping(ioas, first, first);
-	const struct fq_mapping *at_last = fq_first_mapping(ioas, last, last);
+	const struct fq_mapping *mapping = fq_first_mapping(ioas, first, last);
 
-	return (at_first && at_first->live && at_first->node.start < first) ||
-	       (at_last && at_last->live && at_last->node.last > last);
+	if (!mapping)
+		return false;
+	if (mapping->live && (mapping->node.start < first || mapping->node.last > last))
+		return true;
+	if (mapping->node.last >= last)
+		return false;
+	mapping = fq_first_mapping(ioas, last, last);
+	return mapping && mapping->live && mapping->node.last > last;
 }
 
 static void fq_remove(struct fq_ioas *ioas, struct fq_mapping *mapping, struct list_head *dead)
@@ -423,7 +428,6 @@ static void fq_free_dead(struct list_head *dead)
 		else
 			fq_unpin(&mapping->pin);
 		kfree(mapping);
-		cond_resched();
 	}
 }
 

@@ -216,16 +216,17 @@ int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool 
 	return ret;
 }
 
-/* A run can be as long as memory is. */
-static void fq_unpin_run(const struct fq_run *run, bool dirty)
+/* A run can be as long as memory is; most are short. */
+static inline void fq_unpin_run(struct fq_run run, bool dirty)
 {
-	unsigned long done, pages;
-
-	for (done = 0; done < run->pages; done += pages) {
-		pages = min(run->pages - done, FQ_UNPIN_BATCH);
-		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn + done), pages, dirty);
+	while (unlikely(run.pages > FQ_UNPIN_BATCH)) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(run.pfn), FQ_UNPIN_BATCH, dirty);
+		run.pfn += FQ_UNPIN_BATCH;
+		run.pages -= FQ_UNPIN_BATCH;
 		cond_resched();
 	}
+	unpin_user_page_range_dirty_lock(pfn_to_page(run.pfn), run.pages, dirty);
+	cond_resched();
 }
 
 /**
@@ -239,7 +240,7 @@ void fq_unpin(struct fq_pin *pin)
 	struct fq_run_iter iter;
 
 	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter))
-		fq_unpin_run(run, pin->writable);
+		fq_unpin_run(*run, pin->writable);
 	for (chunk = pin->chunks; chunk; chunk = next) {
 		next = chunk->next;
 		kfree(chunk);
