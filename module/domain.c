@@ -169,21 +169,21 @@ static size_t fq_piece(unsigned long iova, size_t left)
 }
 
 /*
- * Put the next runs into a table, as many as it takes, at most @room bytes; @left is what is left
+ * Put the next runs into a table, as many as it takes, less than two pieces; @left is what is left
  * of the run that is next. Returns how many entries they are, and their bytes.
  */
 static unsigned int fq_gather_runs(struct scatterlist *table, struct fq_run *left,
-				   struct fq_run_iter *iter, size_t room, size_t *size)
+				   struct fq_run_iter *iter, size_t *size)
 {
 	const struct fq_run *next;
 	unsigned long pages;
 	unsigned int count;
+	size_t sum = 0;
 
-	*size = 0;
-	for (count = 0; count < FQ_TABLE_ENTRIES && left->pages && *size < room; count++) {
-		pages = min(left->pages, (room - *size) >> PAGE_SHIFT);
+	for (count = 0; count < FQ_TABLE_ENTRIES && left->pages && sum < FQ_PIECE; count++) {
+		pages = min(left->pages, FQ_PIECE >> PAGE_SHIFT);
 		sg_set_page(&table[count], pfn_to_page(left->pfn), pages << PAGE_SHIFT, 0);
-		*size += pages << PAGE_SHIFT;
+		sum += pages << PAGE_SHIFT;
 		left->pfn += pages;
 		left->pages -= pages;
 		if (left->pages)
@@ -192,6 +192,7 @@ static unsigned int fq_gather_runs(struct scatterlist *table, struct fq_run *lef
 		if (next)
 			*left = *next;
 	}
+	*size = sum;
 	return count;
 }
 
@@ -216,8 +217,7 @@ static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 	sg_init_table(table, FQ_TABLE_ENTRIES);
 	left = *fq_first_run(pin, &iter);
 	while (mapped >= 0 && left.pages) {
-		count = fq_gather_runs(table, &left, &iter, fq_piece(iova + *done, SIZE_MAX),
-				       &size);
+		count = fq_gather_runs(table, &left, &iter, &size);
 		mapped = iommu_map_sg(domain->domain, iova + *done, table, count,
 				      prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
 		if (mapped >= 0)

@@ -126,7 +126,8 @@ static int fq_iopf_handler(struct iopf_group *group)
 	device = fq_device_by_dev(attachment->vm, group->fault_param->dev);
 	if (device) {
 		outcome = fq_iopf_report(device, group);
-		code = fq_outcome_code(device, outcome);
+		if (unlikely(outcome != FQ_QUEUED))
+			code = fq_outcome_code(device, outcome);
 	}
 	rcu_read_unlock();
 	if (outcome != FQ_QUEUED)
