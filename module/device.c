@@ -11,10 +11,11 @@
  * watched: ahead of the IOMMU core, which takes the device out of its group when it
  * is removed. A device is looked up under fq_all_lock, and comes into fq_all_devices
  * there, before it is attached; so its removal either finds it, or is so far that it
- * could not be looked up any more. It stays there until its group was given back, or
- * could not be attached: removal waits for that, as the IOMMU core must not take a
- * device apart meanwhile. It waits by fq_vm.mutex; fq_all_lock is not held while
- * domains are filled or emptied, so that no VM waits for what another has mapped.
+ * is not attached any more: once its removal has begun, the kernel frees what describes
+ * it. It stays there until its group was given back, or could not be attached: removal
+ * waits for that, as the IOMMU core must not take a device apart meanwhile. It waits by
+ * fq_vm.mutex; fq_all_lock is not held while domains are filled or emptied, so that no
+ * VM waits for what another has mapped.
  *
  * Lock order: fq_vm.mutex, fq_all_lock, the locks of ioas.c and of share.c. The lock of
  * struct fq_vm for the fault path is a leaf.
@@ -33,8 +34,19 @@
 #include "report.h"
 #include "trace.h"
 
+/**
+ * struct fq_leaving - a device between the two notices of its removal
+ * @node: in fq_leaving_devices
+ * @dev: the device
+ */
+struct fq_leaving {
+	struct list_head node;
+	const struct device *dev;
+};
+
 static DEFINE_MUTEX(fq_all_lock);
 static LIST_HEAD(fq_all_devices);
+static LIST_HEAD(fq_leaving_devices);
 
 static const struct bus_type * const fq_buses[] = { &pci_bus_type, &platform_bus_type };
 
@@ -126,14 +138,39 @@ static void fq_unpublish(struct fq_device *device)
 	vm->nr_devices--;
 }
 
-/* Let removals find the devices of a group. */
-static void fq_watch(struct fq_attachment *attachment)
+static struct fq_leaving *fq_find_leaving(const struct device *dev)
+{
+	struct fq_leaving *leaving;
+
+	lockdep_assert_held(&fq_all_lock);
+	list_for_each_entry(leaving, &fq_leaving_devices, node)
+		if (leaving->dev == dev)
+			return leaving;
+	return NULL;
+}
+
+/* Is one of the devices being removed? It is in the group almost to the end. */
+static bool fq_is_leaving(const struct fq_attachment *attachment)
+{
+	const struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		if (fq_find_leaving(device->dev))
+			return true;
+	return false;
+}
+
+/* Let removals find the devices of a group; -ENODEV when one has begun. */
+static int fq_watch(struct fq_attachment *attachment)
 {
 	struct fq_device *device;
 
 	lockdep_assert_held(&fq_all_lock);
+	if (fq_is_leaving(attachment))
+		return -ENODEV;
 	list_for_each_entry(device, &attachment->devices, node)
 		list_add_tail(&device->all, &fq_all_devices);
+	return 0;
 }
 
 static void fq_unwatch(struct fq_device *device)
@@ -475,11 +512,10 @@ static struct fq_attachment *fq_find_group(struct fq_vm *vm, struct device *dev)
 	attachment = fq_attachment_create(vm, group);
 	if (!attachment)
 		return ERR_PTR(-ENOMEM);
-	if (!fq_is_added(attachment, dev)) {
+	if (!fq_is_added(attachment, dev) || fq_watch(attachment)) {
 		fq_attachment_free(attachment);
 		return ERR_PTR(-ENODEV);
 	}
-	fq_watch(attachment);
 	return attachment;
 }
 
@@ -612,6 +648,24 @@ static int fq_attach_foreign(struct fq_attachment *attachment)
 	return first ? fq_attach_group(attachment, first->dev) : -ENODEV;
 }
 
+/* The group, watched; or an ERR_PTR(). */
+static struct fq_attachment *fq_find_foreign(struct fq_vm *vm, struct iommu_group *group)
+{
+	struct fq_attachment *attachment;
+	int ret = -ENOMEM;
+
+	mutex_lock(&fq_all_lock);
+	attachment = fq_attachment_create(vm, iommu_group_ref_get(group));
+	if (attachment)
+		ret = fq_watch(attachment);
+	mutex_unlock(&fq_all_lock);
+	if (!ret)
+		return attachment;
+	if (attachment)
+		fq_attachment_free(attachment);
+	return ERR_PTR(ret);
+}
+
 /**
  * fq_group_attach() - attach an IOMMU group that somebody else owns
  * @vm: to this VM
@@ -625,14 +679,13 @@ int fq_group_attach(struct fq_vm *vm, struct iommu_group *group)
 	int ret;
 
 	mutex_lock(&vm->mutex);
-	mutex_lock(&fq_all_lock);
-	attachment = fq_attachment_create(vm, iommu_group_ref_get(group));
-	if (attachment)
-		fq_watch(attachment);
-	mutex_unlock(&fq_all_lock);
-	ret = attachment ? fq_attach_foreign(attachment) : -ENOMEM;
-	if (ret && attachment)
-		fq_attachment_drop(attachment);
+	attachment = fq_find_foreign(vm, group);
+	ret = PTR_ERR_OR_ZERO(attachment);
+	if (!ret) {
+		ret = fq_attach_foreign(attachment);
+		if (ret)
+			fq_attachment_drop(attachment);
+	}
 	mutex_unlock(&vm->mutex);
 	return ret;
 }
@@ -777,10 +830,39 @@ static void fq_dev_removed(struct device *dev)
 	}
 }
 
+/* It is attached no more from here on. */
+static void fq_dev_leaves(const struct device *dev)
+{
+	struct fq_leaving *leaving = kmalloc(sizeof(*leaving), GFP_KERNEL | __GFP_NOFAIL);
+
+	leaving->dev = dev;
+	mutex_lock(&fq_all_lock);
+	list_add(&leaving->node, &fq_leaving_devices);
+	mutex_unlock(&fq_all_lock);
+}
+
+/* There is no entry of one whose removal had begun before the module came. */
+static void fq_dev_left(const struct device *dev)
+{
+	struct fq_leaving *leaving;
+
+	mutex_lock(&fq_all_lock);
+	leaving = fq_find_leaving(dev);
+	if (leaving)
+		list_del(&leaving->node);
+	mutex_unlock(&fq_all_lock);
+	kfree(leaving);
+}
+
 static int fq_bus_notify(struct notifier_block *block, unsigned long action, void *dev)
 {
-	if (action == BUS_NOTIFY_DEL_DEVICE || action == BUS_NOTIFY_REMOVED_DEVICE)
+	if (action == BUS_NOTIFY_DEL_DEVICE) {
+		fq_dev_leaves(dev);
 		fq_dev_removed(dev);
+	} else if (action == BUS_NOTIFY_REMOVED_DEVICE) {
+		fq_dev_removed(dev);
+		fq_dev_left(dev);
+	}
 	return NOTIFY_DONE;
 }
 
@@ -818,8 +900,11 @@ undo:
  */
 void fq_device_exit(void)
 {
+	struct fq_leaving *leaving, *next;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fq_buses); i++)
 		bus_unregister_notifier(fq_buses[i], &fq_bus_blocks[i]);
+	list_for_each_entry_safe(leaving, next, &fq_leaving_devices, node)
+		kfree(leaving);
 }

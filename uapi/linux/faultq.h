@@ -440,9 +440,9 @@ struct faultq_record {
  * FAULTQ_STATE_SHARED.
  *
  * Errors: EPERM no CAP_SYS_RAWIO. ENOENT no such device, or no such bus. ENODEV
- * the device is behind no IOMMU, as one that firmware describes without a link to it, or
- * it is being added to the system at this moment: not after its uevent. EBUSY it has a
- * driver or another owner, its page requests go to somebody else, or it is held (see
+ * the device is behind no IOMMU, as one that firmware describes without a link to it; or
+ * it is being added to the system at this moment: not after its uevent; or it, or another of
+ * its group, is being removed. EBUSY it has a driver or another owner, its page requests go to somebody else, or it is held (see
  * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
  * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
  * refuses the device, a mapping lies outside what IOVA_RANGES would offer, or a window of type
