@@ -96,19 +96,26 @@ void fq_domain_destroy(struct fq_domain *domain)
 	kfree(domain);
 }
 
-/**
- * fq_domain_enforce_coherency() - let no device get around the CPU's caches, if that can be had
- * @domain: the domain, attached to its first group; nothing is mapped in it
- *
- * A device that could would read old data of a guest that relies on coherent DMA, and a
- * hypervisor asks whether it can.
+/*
+ * A device that could get around the CPU's caches would read old data of a guest that relies on
+ * coherent DMA, and a hypervisor asks whether it can.
  */
-void fq_domain_enforce_coherency(struct fq_domain *domain)
+static bool fq_enforce_coherency(struct iommu_domain *domain)
 {
-	const struct iommu_domain_ops *ops = domain->domain->ops;
+	return domain->ops->enforce_cache_coherency && domain->ops->enforce_cache_coherency(domain);
+}
 
-	domain->coherent = ops->enforce_cache_coherency &&
-			   ops->enforce_cache_coherency(domain->domain);
+/**
+ * fq_domain_settle() - find out what an IOMMU driver may say only when it has attached a group
+ * @domain: the domain, attached to its first group; nothing is mapped in it
+ */
+void fq_domain_settle(struct fq_domain *domain)
+{
+	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
+
+	domain->coherent = fq_enforce_coherency(domain->domain);
+	domain->first = geometry->aperture_start;
+	domain->last = min_t(u64, geometry->aperture_end, domain->limit);
 }
 
 /**
@@ -130,36 +137,6 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 	       domain->msi.size == joining->msi.size &&
 	       domain->limit == fq_limit(joining, requests) &&
 	       (domain->coherent || !joining->snooped);
-}
-
-/**
- * fq_domain_aperture() - what can be mapped
- * @domain: the domain
- * @first: is set to the first address
- * @last: is set to the last address
- */
-void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last)
-{
-	const struct iommu_domain_geometry *geometry = &domain->domain->geometry;
-
-	*first = geometry->aperture_start;
-	*last = min_t(u64, geometry->aperture_end, domain->limit);
-}
-
-/**
- * fq_domain_fits() - can a domain address a range
- * @domain: the domain
- * @iova: first address
- * @last: last address
- *
- * Return: whether it can.
- */
-bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova, unsigned long last)
-{
-	u64 aperture_first, aperture_last;
-
-	fq_domain_aperture(domain, &aperture_first, &aperture_last);
-	return iova >= aperture_first && last <= aperture_last;
 }
 
 /* Bytes from an address on that are one piece. */
@@ -232,18 +209,22 @@ static int fq_domain_map_runs(struct fq_domain *domain, unsigned long iova,
 static int fq_domain_map_run(struct fq_domain *domain, unsigned long iova,
 			     const struct fq_run *run, int prot, size_t *done)
 {
-	size_t size = run->pages << PAGE_SHIFT, piece;
+	size_t left = run->pages << PAGE_SHIFT, piece;
+	phys_addr_t phys = PFN_PHYS(run->pfn);
 	int ret;
 
 	for (*done = 0;;) {
-		piece = fq_piece(iova + *done, size - *done);
-		ret = iommu_map(domain->domain, iova + *done, PFN_PHYS(run->pfn) + *done, piece,
-				prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
+		piece = fq_piece(iova, left);
+		ret = iommu_map(domain->domain, iova, phys, piece, prot | IOMMU_CACHE,
+				GFP_KERNEL_ACCOUNT);
 		if (ret)
 			return ret;
 		*done += piece;
-		if (*done == size)
+		left -= piece;
+		if (likely(!left))
 			return 0;
+		iova += piece;
+		phys += piece;
 		cond_resched();
 	}
 }

@@ -50,6 +50,8 @@ struct fq_joining {
  * @requests: for devices that raise page requests
  * @limit: last address that may be mapped, if the geometry allows more
  * @msi: the window of its MSI cookie, which all its groups have
+ * @first: first address that can be mapped
+ * @last: last address that can be mapped
  * @coherent: its devices cannot get around the CPU's caches
  * @users: attached groups
  */
@@ -60,18 +62,32 @@ struct fq_domain {
 	bool requests;
 	u64 limit;
 	struct fq_msi msi;
+	u64 first;
+	u64 last;
 	bool coherent;
 	unsigned int users;
 };
 
+/**
+ * fq_domain_fits() - can a domain address a range
+ * @domain: the domain
+ * @iova: first address
+ * @last: last address
+ *
+ * Return: whether it can.
+ */
+static inline bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova,
+				  unsigned long last)
+{
+	return iova >= domain->first && last <= domain->last;
+}
+
 struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool requests);
 void fq_domain_destroy(struct fq_domain *domain);
-void fq_domain_enforce_coherency(struct fq_domain *domain);
+void fq_domain_settle(struct fq_domain *domain);
 bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *joining,
 		     bool requests);
 
-void fq_domain_aperture(const struct fq_domain *domain, u64 *first, u64 *last);
-bool fq_domain_fits(const struct fq_domain *domain, unsigned long iova, unsigned long last);
 int fq_domain_map(struct fq_domain *domain, unsigned long iova, unsigned long last,
 		  const struct fq_pin *pin, int prot);
 int fq_domain_map_page(struct fq_domain *domain, unsigned long iova, phys_addr_t phys, int prot);

@@ -116,20 +116,6 @@ static void fq_unmap_all(struct fq_ioas *ioas, const struct fq_mapping *mapping)
 }
 
 /**
- * fq_access_valid() - is it something that devices may do
- * @flags: FAULTQ_MAP_* bits
- *
- * No IOMMU has a page that can be executed only. Asked for one, some drivers refuse, some warn,
- * and with some iommu_map() never returns.
- *
- * Return: whether an IOMMU can be asked for it.
- */
-bool fq_access_valid(u32 flags)
-{
-	return flags & (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE);
-}
-
-/**
  * fq_mapping_prot() - what devices may do, as the IOMMU takes it
  * @flags: FAULTQ_MAP_* bits
  *
@@ -411,7 +397,8 @@ static void fq_remove_some(struct fq_ioas *ioas, struct fq_removal *removal,
 			continue;
 		removal->bytes += fq_mapping_size(mapping);
 		fq_remove(ioas, mapping, dead);
-		cond_resched();
+		if (next)
+			cond_resched();
 	}
 	removal->ended = !mapping;
 	if (mapping)
@@ -702,8 +689,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	ret = iommu_attach_group_handle(domain->domain, joining->group, joining->handle);
 	if (ret)
 		goto free;
-	fq_domain_enforce_coherency(domain);
-	/* An IOMMU driver may settle the geometry only when it attaches. */
+	fq_domain_settle(domain);
 	ret = fq_ioas_fill(ioas, domain);
 	if (ret)
 		goto detach;

@@ -71,6 +71,20 @@ struct fq_listed_mappings {
 	unsigned int present;
 };
 
+/**
+ * fq_access_valid() - is it something that devices may do
+ * @flags: FAULTQ_MAP_* bits
+ *
+ * No IOMMU has a page that can be executed only. Asked for one, some drivers refuse, some warn,
+ * and with some iommu_map() never returns.
+ *
+ * Return: whether an IOMMU can be asked for it.
+ */
+static inline bool fq_access_valid(u32 flags)
+{
+	return flags & (FAULTQ_MAP_READ | FAULTQ_MAP_WRITE);
+}
+
 void fq_ioas_init(struct fq_ioas *ioas);
 void fq_ioas_clear(struct fq_ioas *ioas);
 
@@ -83,7 +97,6 @@ unsigned int fq_ioas_max(struct fq_ioas *ioas);
 void fq_ioas_info(struct fq_ioas *ioas, struct fq_ioas_info *info);
 
 bool fq_range_last(u64 start, u64 length, u64 *last);
-bool fq_access_valid(u32 flags);
 int fq_mapping_prot(u32 flags);
 bool fq_ioas_mapped(struct fq_ioas *ioas, unsigned long first, unsigned long last);
 

@@ -540,11 +540,8 @@ static void fq_aperture(struct fq_ioas *ioas, u64 *first, u64 *last)
 	*first = 0;
 	*last = ULONG_MAX;
 	list_for_each_entry(domain, &ioas->domains, node) {
-		u64 domain_first, domain_last;
-
-		fq_domain_aperture(domain, &domain_first, &domain_last);
-		*first = max(*first, domain_first);
-		*last = min(*last, domain_last);
+		*first = max(*first, domain->first);
+		*last = min(*last, domain->last);
 	}
 }
 
