@@ -29,9 +29,20 @@
 
 #define FQ_BATCH (PAGE_SIZE / sizeof(struct page *))
 #define FQ_SMALL_BATCH 8
-#define FQ_UNPIN_BATCH 4096ul
+
+/* Runs from this many pages on are let go in batches, between which others can run. */
+#define FQ_LONG_RUN 512
+#define FQ_UNPIN_BATCH 16384ul
+
 #define FQ_RUNS_PER_CHUNK \
 	((PAGE_SIZE - sizeof(struct fq_run_chunk)) / sizeof(struct fq_run))
+
+static bool fq_is_unlimited(struct fq_pin *pin)
+{
+	if (!pin->unlimited)
+		pin->unlimited = capable(CAP_IPC_LOCK);
+	return pin->unlimited;
+}
 
 /*
  * What is locked and what is pinned counts together, as for mlock() itself. Of @left pages that
@@ -46,7 +57,7 @@ static int fq_charge(struct fq_pin *pin, unsigned long pages, unsigned long left
 	if (left > totalram_pages())
 		return -ENOMEM;
 	pinned = atomic64_add_return(pages, &mm->pinned_vm);
-	if (pinned + READ_ONCE(mm->locked_vm) > limit && !capable(CAP_IPC_LOCK)) {
+	if (pinned + READ_ONCE(mm->locked_vm) > limit && !fq_is_unlimited(pin)) {
 		atomic64_sub(pages, &mm->pinned_vm);
 		return -ENOMEM;
 	}
@@ -216,16 +227,32 @@ int fq_pin(struct fq_pin *pin, unsigned long address, unsigned long pages, bool 
 	return ret;
 }
 
-/* A run can be as long as memory is; most are short. */
-static inline void fq_unpin_run(struct fq_run run, bool dirty)
+static void fq_unpin_long_run(struct fq_run run, bool dirty)
 {
-	while (unlikely(run.pages > FQ_UNPIN_BATCH)) {
-		unpin_user_page_range_dirty_lock(pfn_to_page(run.pfn), FQ_UNPIN_BATCH, dirty);
-		run.pfn += FQ_UNPIN_BATCH;
-		run.pages -= FQ_UNPIN_BATCH;
+	unsigned long pages;
+
+	for (; run.pages; run.pfn += pages, run.pages -= pages) {
+		pages = min(run.pages, FQ_UNPIN_BATCH);
+		unpin_user_page_range_dirty_lock(pfn_to_page(run.pfn), pages, dirty);
 		cond_resched();
 	}
-	unpin_user_page_range_dirty_lock(pfn_to_page(run.pfn), run.pages, dirty);
+}
+
+/* A run can be as long as memory is; most are short. */
+static inline void fq_unpin_run(const struct fq_run *run, bool dirty)
+{
+	if (unlikely(run->pages > FQ_LONG_RUN))
+		fq_unpin_long_run(*run, dirty);
+	else
+		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn), run->pages, dirty);
+}
+
+static void fq_unpin_chunk(const struct fq_run_chunk *chunk, bool dirty)
+{
+	unsigned int i;
+
+	for (i = 0; i < chunk->count; i++)
+		fq_unpin_run(&chunk->runs[i], dirty);
 	cond_resched();
 }
 
@@ -236,13 +263,12 @@ static inline void fq_unpin_run(struct fq_run run, bool dirty)
 void fq_unpin(struct fq_pin *pin)
 {
 	struct fq_run_chunk *chunk, *next;
-	const struct fq_run *run;
-	struct fq_run_iter iter;
 
-	for (run = fq_first_run(pin, &iter); run; run = fq_next_run(&iter))
-		fq_unpin_run(*run, pin->writable);
+	if (pin->first.pages)
+		fq_unpin_run(&pin->first, pin->writable);
 	for (chunk = pin->chunks; chunk; chunk = next) {
 		next = chunk->next;
+		fq_unpin_chunk(chunk, pin->writable);
 		kfree(chunk);
 	}
 	fq_uncharge(pin);

@@ -39,6 +39,7 @@ struct fq_run_chunk {
  * @chunks: further runs
  * @last: the last of @chunks
  * @writable: devices may write: the pages are dirty when they are let go
+ * @unlimited: who pins may go beyond the limit; asked when that is reached
  */
 struct fq_pin {
 	struct mm_struct *mm;
@@ -47,6 +48,7 @@ struct fq_pin {
 	struct fq_run_chunk *chunks;
 	struct fq_run_chunk *last;
 	bool writable;
+	bool unlimited;
 };
 
 /**
