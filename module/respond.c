@@ -99,19 +99,18 @@ fq_get_answers(struct faultq_answer *answers, unsigned int count, void __user *e
 	       u32 entry_size)
 {
 	struct faultq_answer __user *entry = entries;
-	struct faultq_answer answer;
 	unsigned int i = 0;
+	__s32 result;
 
 	count = fq_check_tails(answers, count, entries, entry_size);
 	if (!count || !user_access_begin(entries, fq_answers_size(count, entry_size)))
 		return 0;
 	for (; i < count; i++) {
 		unsafe_get_user(answers[i].cookie, &entry->cookie, fault);
-		/* code and result, in one access */
-		unsafe_get_user(*(u64 *)&answer.code, (u64 __user *)&entry->code, fault);
-		answers[i].code = answer.code;
+		unsafe_get_user(answers[i].code, &entry->code, fault);
 		/* written back as it is: an entry that is not processed shows no trace */
-		unsafe_put_user(answer.result, &entry->result, fault);
+		unsafe_get_user(result, &entry->result, fault);
+		unsafe_put_user(result, &entry->result, fault);
 		entry = (void __user *)entry + entry_size;
 	}
 fault:
