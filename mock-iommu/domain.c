@@ -133,19 +133,20 @@ static int domain_map_page(struct mock_domain *domain, unsigned long page, void 
 int mock_domain_map(struct mock_domain *domain, unsigned long iova, phys_addr_t phys,
 		    size_t length, int prot, gfp_t gfp, size_t *mapped)
 {
-	size_t offset;
+	size_t offset = 0;
 	int ret;
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	for (offset = 0; offset < length; offset += PAGE_SIZE) {
-		if (gfpflags_allow_blocking(gfp) && !((offset >> PAGE_SHIFT) % BATCH))
-			cond_resched();
+	while (offset < length) {
 		ret = domain_map_page(domain, (iova + offset) >> PAGE_SHIFT,
 				      entry_make(PHYS_PFN(phys + offset), prot), gfp);
 		if (ret)
 			return ret;
 		*mapped += PAGE_SIZE;
+		offset += PAGE_SIZE;
+		if (!(offset % (BATCH * PAGE_SIZE)) && gfpflags_allow_blocking(gfp))
+			cond_resched();
 	}
 	return 0;
 }

@@ -257,8 +257,8 @@ static struct mock_group *group_match(struct mock_device *device,
 
 	list_for_each_entry(group, group_bucket(device, answer->group), node) {
 		request = &group->request;
-		if (!READ_ONCE(group->reported) || request->group != answer->group ||
-		    request->needs_pasid != answer->has_pasid)
+		if (request->group != answer->group ||
+		    request->needs_pasid != answer->has_pasid || !READ_ONCE(group->reported))
 			continue;
 		if (!request->needs_pasid || answer->pasid == request->pasid)
 			return group;
