@@ -4,7 +4,7 @@
  * section alone and defines FQ_HAVE_NAME where that works. Releases named here are
  * mainline's; a stable kernel may differ, which is why nobody asks for its version.
  */
-#define SUPPORTED "it supports Linux 6.1 to 6.8 and 6.11 to 7.3"
+#define SUPPORTED "it supports Linux 6.1 to 6.8, 6.11 to 6.14, 7.2 and 7.3"
 
 #include <linux/device.h>
 #include <linux/eventfd.h>
@@ -162,6 +162,12 @@ int probe(struct vm_area_struct *vma, pte_t **pte, spinlock_t **lock)
 
 #if !defined(FQ_HAVE_FAULT_HANDLER) && !defined(FQ_HAVE_IOPF_GROUP)
 #error no known way to get page requests
+#endif
+
+/* Detaching a device then frees the groups that user space has not answered yet. */
+#if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_FEATURE) && \
+	!defined(FQ_HAVE_IOPF_GROUP_DEQUEUE)
+#error it frees page requests that are being answered; an update that has iopf_group_dequeue, as Linux 7.2 has, brings the fix
 #endif
 
 /* The rest of the module is written against this. */
