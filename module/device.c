@@ -14,8 +14,8 @@
  * is not attached any more: once its removal has begun, the kernel frees what describes
  * it. It stays there until its group was given back, or could not be attached: removal
  * waits for that, as the IOMMU core must not take a device apart meanwhile. It waits by
- * fq_vm.mutex; fq_all_lock is not held while domains are filled or emptied, so that no
- * VM waits for what another has mapped.
+ * fq_vm.mutex; under fq_all_lock nothing happens but looking, so that no VM waits for what
+ * another has mapped or outstanding.
  *
  * Lock order: fq_vm.mutex, fq_all_lock, the locks of ioas.c and of share.c. The lock of
  * struct fq_vm for the fault path is a leaf.
@@ -105,7 +105,6 @@ static struct fq_device *fq_device_create(struct fq_attachment *attachment, stru
 	INIT_LIST_HEAD(&device->bindings);
 	INIT_LIST_HEAD(&device->all);
 	device->detached = true;
-	device->down = true;
 	atomic_set(&device->answers, 1);
 	init_completion(&device->answered);
 	list_add_tail(&device->node, &attachment->devices);
@@ -175,17 +174,17 @@ static int fq_watch(struct fq_attachment *attachment)
 
 static void fq_unwatch(struct fq_device *device)
 {
+	mutex_lock(&fq_all_lock);
 	list_del_init(&device->all);
+	mutex_unlock(&fq_all_lock);
 }
 
 static void fq_unwatch_all(struct fq_attachment *attachment)
 {
 	struct fq_device *device;
 
-	mutex_lock(&fq_all_lock);
 	list_for_each_entry(device, &attachment->devices, node)
 		fq_unwatch(device);
-	mutex_unlock(&fq_all_lock);
 }
 
 /**
@@ -273,8 +272,6 @@ static int fq_device_up(struct fq_device *device)
 	ret = fq_source_up(device);
 	if (ret)
 		fq_unpublish(device);
-	else
-		device->down = false;
 	return ret;
 }
 
@@ -286,7 +283,6 @@ static void fq_device_down(struct fq_device *device)
 	fq_wait_for_answers(device);
 	fq_source_detach(device);
 	fq_leave_share(device);
-	device->down = true;
 	fq_doorbells_end(&device->vm->ioas, device);
 	fq_unpublish(device);
 }
@@ -302,21 +298,18 @@ static void fq_devices_down(struct fq_attachment *attachment)
 static int fq_devices_up(struct fq_attachment *attachment)
 {
 	struct fq_device *device;
-	int ret = 0;
+	int ret;
 
-	mutex_lock(&fq_all_lock);
 	list_for_each_entry(device, &attachment->devices, node) {
 		ret = fq_device_up(device);
 		if (ret)
 			goto down;
 	}
-	goto unlock;
+	return 0;
 
 down:
 	list_for_each_entry_continue_reverse(device, &attachment->devices, node)
 		fq_device_down(device);
-unlock:
-	mutex_unlock(&fq_all_lock);
 	return ret;
 }
 
@@ -610,9 +603,7 @@ static bool fq_detach(struct fq_attachment *attachment)
 		fq_refuse_requests(device, true);
 	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group, &attachment->regions);
 
-	mutex_lock(&fq_all_lock);
 	fq_devices_down(attachment);
-	mutex_unlock(&fq_all_lock);
 	return fq_leave(attachment);
 }
 
@@ -725,39 +716,17 @@ void fq_device_detach_all(struct fq_vm *vm)
 	mutex_unlock(&vm->mutex);
 }
 
-/**
- * fq_device_use() - do something with a device that is attached to some VM
- * @dev: any device
- * @use: what to do; the device stays attached meanwhile
- * @context: for @use
- *
- * Return: what @use returned, or -ENODEV.
+/*
+ * The VM that a device is attached to, referenced, or NULL. While one VM is giving the device
+ * back, another may have attached it already: then that one.
  */
-int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device, void *context),
-		  void *context)
-{
-	struct fq_device *device;
-	int ret = -ENODEV;
-
-	mutex_lock(&fq_all_lock);
-	list_for_each_entry(device, &fq_all_devices, all) {
-		if (device->dev == dev && !device->down) {
-			ret = use(device, context);
-			break;
-		}
-	}
-	mutex_unlock(&fq_all_lock);
-	return ret;
-}
-
-/* The VM that a device is attached to, referenced, or NULL. */
 static struct fq_vm *fq_vm_of_dev(const struct device *dev)
 {
 	struct fq_device *device;
 	struct fq_vm *vm = NULL;
 
 	mutex_lock(&fq_all_lock);
-	list_for_each_entry(device, &fq_all_devices, all) {
+	list_for_each_entry_reverse(device, &fq_all_devices, all) {
 		if (device->dev == dev) {
 			vm = device->vm;
 			fq_vm_get(vm);
@@ -766,6 +735,31 @@ static struct fq_vm *fq_vm_of_dev(const struct device *dev)
 	}
 	mutex_unlock(&fq_all_lock);
 	return vm;
+}
+
+/**
+ * fq_device_use() - do something with a device that is attached to some VM
+ * @dev: any device
+ * @use: what to do; the device stays attached meanwhile
+ * @context: for @use
+ *
+ * Return: what @use returned, or -ENODEV.
+ */
+int fq_device_use(struct device *dev, int (*use)(struct fq_device *device, void *context),
+		  void *context)
+{
+	struct fq_vm *vm = fq_vm_of_dev(dev);
+	struct fq_device *device;
+	int ret;
+
+	if (!vm)
+		return -ENODEV;
+	mutex_lock(&vm->mutex);
+	device = fq_attached(vm, dev);
+	ret = device ? use(device, context) : -ENODEV;
+	mutex_unlock(&vm->mutex);
+	fq_vm_put(vm);
+	return ret;
 }
 
 /* The device is freed when the event has found room. */
@@ -794,10 +788,8 @@ static void fq_remove_device(struct fq_device *device)
 	if (last)
 		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group,
 			       &attachment->regions);
-	mutex_lock(&fq_all_lock);
 	fq_device_down(device);
 	fq_unwatch(device);
-	mutex_unlock(&fq_all_lock);
 
 	if (!last && attachment->held)
 		fq_held_forget(attachment->held, device->dev);
@@ -819,7 +811,7 @@ static void fq_vm_dev_removed(struct fq_vm *vm, struct device *dev)
 	mutex_unlock(&vm->mutex);
 }
 
-/* While one VM is giving the device back, another may have attached it already. */
+/* Of all VMs that have something to do with it. */
 static void fq_dev_removed(struct device *dev)
 {
 	struct fq_vm *vm;

@@ -77,7 +77,6 @@ struct fq_attachment {
  * @cap: what @max_outstanding can be raised to without privilege; 0: anything
  * @rate_cap: the same of @refused_rate
  * @bindings: doorbells that it uses; lock of the address space
- * @down: nothing of it is there yet, or left, but itself; fq_all_lock
  * @answers: one, and one for each answer that is under way: no more than there are slots
  * @answered: @answers is zero
  */
@@ -110,7 +109,6 @@ struct fq_device {
 	u32 cap;
 	u32 rate_cap;
 	struct list_head bindings;
-	bool down;
 	atomic_t answers;
 	struct completion answered;
 };
@@ -129,7 +127,7 @@ int fq_device_enable(struct fq_vm *vm, struct faultq_enable *enable);
 unsigned int fq_device_list(struct fq_vm *vm, struct faultq_device_entry *entries,
 			    unsigned int room);
 
-int fq_device_use(const struct device *dev, int (*use)(struct fq_device *device, void *context),
+int fq_device_use(struct device *dev, int (*use)(struct fq_device *device, void *context),
 		  void *context);
 void fq_refuse_requests(struct fq_device *device, bool refuse);
 

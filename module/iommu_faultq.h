@@ -26,7 +26,7 @@ struct device;
  * room, with that window's permissions; if it is bound already, it gets a user more. It is
  * unbound by faultq_doorbell_put(), and at the latest when @dev is detached from its VM,
  * when its DMA is blocked already. May sleep; takes locks under which devices are attached
- * to IOMMU domains, so none may be held that the IOMMU driver takes then.
+ * to IOMMU domains and reset, so none may be held that the IOMMU driver or a reset takes.
  *
  * Return: 0; -ENODEV @dev is attached to no VM; -ENOENT the VM has no window for doorbells;
  * -ENOSPC all are full, or too many doorbells are bound; -ENOMEM; or what the IOMMU driver
