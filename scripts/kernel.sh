@@ -17,7 +17,7 @@ find_debian_kernel() {
 fragments() {
 	local file
 	# shellcheck disable=SC2086 # a list
-	for file in $lane_config "$lane"; do
+	for file in $lane_config "${lane_kernel:-$lane}"; do
 		file=$top/tests/lanes/$file.config
 		[ ! -e "$file" ] || echo "$file"
 	done
@@ -40,5 +40,5 @@ find_built_kernel() {
 	kernel_version=$(required_candidate "$kernel_source")
 	mapfile -t parts < <(fragments)
 	hash=$({ echo "$built_layout"; grep -hE '^(# )?CONFIG_' "${parts[@]}"; } | sha256sum | cut -c1-12)
-	kernel_root=$cache/$lane-$kernel_version-$hash
+	kernel_root=$cache/${lane_kernel:-$lane}-$kernel_version-$hash
 }

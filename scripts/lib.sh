@@ -50,7 +50,11 @@ load_lane() {
 	lane_libraries=		# the same: what programs are built against, if not the machine's own libraries
 	lane_source=		# or: the source package of a kernel that scripts/build-kernel builds
 	lane_config=		# the names of its configuration fragments, tests/lanes/NAME.config
+	lane_kernel=		# the lane whose kernel it is, if another one's
 	lane_qemu=()		# QEMU: program, machine, devices
+	lane_emulator=		# arguments of scripts/package-root: a QEMU with our device in it, PACKAGE=VERSION first
+	lane_emulator_version=	# the versions that the device is made for, as 11.1
+	lane_tests='*'		# globs: the tests that run when none are named
 	lane_console=ttyS0	# the guest's first serial port: kernel log
 	lane_tap=ttyS1		# its second one: TAP
 	lane_tap_port=(-serial chardev:tap)	# QEMU options that connect it to the character device tap
@@ -72,6 +76,32 @@ load_kernel() {
 	# shellcheck source=/dev/null
 	. "$build/$lane/kernel.env"
 	[ -e "$kernel_image" ] || die "the kernel of lane $lane is gone from the cache: run scripts/guest-image $lane"
+}
+
+# Where the cache has the emulator that the lane asks for: a link to a directory of scripts/package-root.
+emulator_link() {
+	local -a words
+	read -ra words <<<"$lane_emulator"
+	echo "$cache/emulators/${words[2]}"
+}
+
+# Reads what scripts/emulator wrote for the lane that is loaded.
+load_emulator() {
+	emulator_root='' emulator_device='' emulator_missing=''
+	[ -n "$lane_emulator" ] || return 0
+	[ -f "$build/$lane/emulator.env" ] || die "lane $lane has no emulator yet: run scripts/guest-image $lane"
+	# shellcheck source=/dev/null
+	. "$build/$lane/emulator.env"
+}
+
+# Makes lane_qemu run the lane's own emulator, if it has one, with our device and its own firmware and modules.
+use_emulator() {
+	[ -n "$lane_emulator" ] || return 0
+	lane_qemu=(
+		env "LD_PRELOAD=$emulator_device" "QEMU_MODULE_DIR=$emulator_root/usr/lib/x86_64-linux-gnu/qemu"
+		"$emulator_root/usr/bin/${lane_qemu[0]}"
+		-L "$emulator_root/usr/share/qemu" -L "$emulator_root/usr/share/seabios" "${lane_qemu[@]:1}"
+	)
 }
 
 # What stands before the names of the compiler and its tools, for the architecture of the lane that is loaded.
