@@ -153,6 +153,7 @@ const char *faultq_why_text(uint32_t why)
 		[FAULTQ_WHY_DRIVER] = "the IOMMU driver does not report it",
 		[FAULTQ_WHY_DEVICE] = "the device cannot raise it",
 		[FAULTQ_WHY_UNKNOWN] = "the IOMMU driver is not known: it may come",
+		[FAULTQ_WHY_SIBLING] = "this kernel cannot, with another device in its IOMMU group",
 	};
 
 	return lookup(texts, ARRAY_SIZE(texts), why);

@@ -75,23 +75,40 @@ static void fq_forget_state(struct fq_device *device)
 	spin_unlock_irq(&device->vm->lock);
 }
 
-/* Page requests come on with the attachment; what was switched off forgets why. */
+/* What was switched off forgets why. */
+static void fq_quiesce_all(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node) {
+		fq_quiesce(device);
+		fq_forget_state(device);
+		fq_refuse_requests(device, !device->member);
+	}
+}
+
+/* Of devices that have an interface for page requests, that is started as well. */
 static int fq_attach_again(struct fq_attachment *attachment)
 {
 	struct fq_ioas *ioas = &attachment->vm->ioas;
 	struct fq_device *device;
 	int ret;
 
+	if (!fq_stop_requests(attachment)) {
+		fq_start_requests(attachment);
+		return -EOPNOTSUPP;
+	}
 	list_for_each_entry(device, &attachment->devices, node)
 		fq_refuse_requests(device, true);
 	fq_ioas_block(ioas, attachment->domain, attachment->group);
-	list_for_each_entry(device, &attachment->devices, node) {
-		fq_quiesce(device);
-		fq_forget_state(device);
-		fq_refuse_requests(device, !device->member);
-	}
+	fq_quiesce_all(attachment);
 	ret = fq_ioas_unblock(ioas, attachment->domain, attachment->group, &attachment->handle);
-	return ret ? -EIO : 0;
+	if (ret)
+		return -EIO;
+	fq_compat_quiet_attached(&attachment->quiet, attachment->domain->domain,
+				 &attachment->handle);
+	fq_start_requests(attachment);
+	return 0;
 }
 
 static int fq_enable(struct fq_device *device, struct faultq_enable *enable)

@@ -31,6 +31,7 @@
 #include "device.h"
 #include "doorbell.h"
 #include "held.h"
+#include "pri.h"
 #include "report.h"
 #include "trace.h"
 
@@ -236,7 +237,7 @@ static void fq_leave_share(struct fq_device *device)
 }
 
 /* What the device's domain does without for the sake of its MSI cookie is not delivered. */
-static void fq_correct_delivery(struct fq_device *device)
+static void fq_correct_for_msi(struct fq_device *device)
 {
 	struct fq_delivery *delivery = &device->delivery;
 
@@ -245,6 +246,13 @@ static void fq_correct_delivery(struct fq_device *device)
 		return;
 	delivery->kinds &= ~FAULTQ_KIND_DOMAIN_FAULT;
 	delivery->no_unrecoverable = FAULTQ_WHY_KERNEL;
+}
+
+static void fq_correct_delivery(struct fq_device *device)
+{
+	if (!device->attachment->may_request)
+		device->delivery.no_page_request = FAULTQ_WHY_SIBLING;
+	fq_correct_for_msi(device);
 }
 
 /* Nothing arrives before the device has its part of the share. */
@@ -414,6 +422,57 @@ static bool fq_is_snooped(const struct fq_attachment *attachment)
 	return true;
 }
 
+/**
+ * fq_stop_requests() - let the devices of a group ask no more
+ * @attachment: the group
+ *
+ * Return: false if one does not stop.
+ */
+bool fq_stop_requests(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+	bool stopped = true;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		if (!fq_pri_stop(device->dev))
+			stopped = false;
+	return stopped;
+}
+
+/**
+ * fq_start_requests() - let the devices of a group ask, whatever has stopped them
+ * @attachment: the group
+ */
+void fq_start_requests(struct fq_attachment *attachment)
+{
+	struct fq_device *device;
+
+	list_for_each_entry(device, &attachment->devices, node)
+		fq_pri_start(device->dev);
+}
+
+/*
+ * Detach a group that may be asking. One that is ours does no DMA from here on; its devices are
+ * reset when it is given back.
+ */
+static void fq_detach_group(struct fq_attachment *attachment)
+{
+	if (attachment->held)
+		fq_stop_masters(attachment->held);
+	fq_stop_requests(attachment);
+	fq_compat_quiet(&attachment->quiet, attachment->domain->domain, &attachment->handle);
+	fq_ioas_detach(&attachment->vm->ioas, attachment->domain, attachment->group,
+		       &attachment->regions);
+}
+
+/* Its devices are down. */
+static void fq_detached(struct fq_attachment *attachment)
+{
+	fq_compat_quiet_end(&attachment->quiet);
+	if (!attachment->held)
+		fq_start_requests(attachment);
+}
+
 static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev)
 {
 	struct fq_joining joining = {
@@ -422,30 +481,46 @@ static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev
 		.group = attachment->group,
 		.handle = &attachment->handle,
 		.snooped = fq_is_snooped(attachment),
+		.requests = attachment->may_request,
+		.quiet = &attachment->quiet,
 	};
 
 	attachment->domain = fq_ioas_attach(&attachment->vm->ioas, &joining, &attachment->regions);
 	return PTR_ERR_OR_ZERO(attachment->domain);
 }
 
+static int fq_prepare_quiet(struct fq_attachment *attachment, struct device *dev)
+{
+	int ret = fq_compat_quiet_prepare(&attachment->quiet, attachment->group, dev);
+
+	attachment->may_request = !ret;
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
 static int fq_attach_group(struct fq_attachment *attachment, struct device *dev)
 {
-	struct fq_vm *vm = attachment->vm;
 	int ret;
 
 	if (!fq_is_coherent(attachment))
 		return -EOPNOTSUPP;
-	ret = fq_attach_domain(attachment, dev);
+	ret = fq_prepare_quiet(attachment, dev);
 	if (ret)
 		return ret;
+	ret = fq_attach_domain(attachment, dev);
+	if (ret)
+		goto end;
 	ret = fq_devices_up(attachment);
-	if (ret) {
-		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group,
-			       &attachment->regions);
-		return ret;
-	}
-	list_add_tail(&attachment->node, &vm->attachments);
+	if (ret)
+		goto detach;
+	fq_start_requests(attachment);
+	list_add_tail(&attachment->node, &attachment->vm->attachments);
 	return 0;
+
+detach:
+	fq_detach_group(attachment);
+end:
+	fq_detached(attachment);
+	return ret;
 }
 
 /* When it fails the group was never seen by the VM: nothing to reset. */
@@ -596,14 +671,14 @@ static bool fq_leave(struct fq_attachment *attachment)
 
 static bool fq_detach(struct fq_attachment *attachment)
 {
-	struct fq_vm *vm = attachment->vm;
 	struct fq_device *device;
 
 	list_for_each_entry(device, &attachment->devices, node)
 		fq_refuse_requests(device, true);
-	fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group, &attachment->regions);
+	fq_detach_group(attachment);
 
 	fq_devices_down(attachment);
+	fq_detached(attachment);
 	return fq_leave(attachment);
 }
 
@@ -782,14 +857,16 @@ static void fq_remove_device(struct fq_device *device)
 {
 	struct fq_attachment *attachment = device->attachment;
 	bool last = list_is_singular(&attachment->devices);
-	struct fq_vm *vm = device->vm;
 
 	fq_refuse_requests(device, true);
 	if (last)
-		fq_ioas_detach(&vm->ioas, attachment->domain, attachment->group,
-			       &attachment->regions);
+		fq_detach_group(attachment);
+	else
+		fq_pri_stop(device->dev);
 	fq_device_down(device);
 	fq_unwatch(device);
+	if (last)
+		fq_detached(attachment);
 
 	if (!last && attachment->held)
 		fq_held_forget(attachment->held, device->dev);

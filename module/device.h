@@ -31,6 +31,8 @@ struct fq_partials;
  * @regions: its reserved regions, for window.c
  * @devices: its devices
  * @nr_devices: how many there were when it was attached
+ * @quiet: keeps it in the queue of page requests until it is detached
+ * @may_request: its devices may raise page requests, if they can
  * @held: gives it back; NULL when somebody else owns it
  */
 struct fq_attachment {
@@ -42,6 +44,8 @@ struct fq_attachment {
 	struct list_head regions;
 	struct list_head devices;
 	unsigned int nr_devices;
+	struct fq_quiet quiet;
+	bool may_request;
 	struct fq_held *held;
 };
 
@@ -130,6 +134,8 @@ unsigned int fq_device_list(struct fq_vm *vm, struct faultq_device_entry *entrie
 int fq_device_use(struct device *dev, int (*use)(struct fq_device *device, void *context),
 		  void *context);
 void fq_refuse_requests(struct fq_device *device, bool refuse);
+void fq_start_requests(struct fq_attachment *attachment);
+bool fq_stop_requests(struct fq_attachment *attachment);
 
 /**
  * fq_count_vm() - count something of a VM, and of no device

@@ -47,6 +47,11 @@ static int fq_domain_equip(struct fq_domain *domain, struct fq_vm *vm)
 	return msi->size ? iommu_get_msi_cookie(domain->domain, msi->base) : 0;
 }
 
+static bool fq_needs_own(const struct fq_joining *joining, bool requests)
+{
+	return requests && fq_compat_quiet_alone(joining->quiet);
+}
+
 /* What is mapped beyond could not be asked for. */
 static u64 fq_limit(const struct fq_joining *joining, bool requests)
 {
@@ -76,6 +81,7 @@ struct fq_domain *fq_domain_create(const struct fq_joining *joining, bool reques
 	domain->domain = paging;
 	domain->instance = joining->dev->iommu->iommu_dev;
 	domain->requests = requests;
+	domain->alone = fq_needs_own(joining, requests);
 	domain->limit = fq_limit(joining, requests);
 	domain->msi = joining->msi;
 	ret = fq_domain_equip(domain, joining->vm);
@@ -133,7 +139,8 @@ bool fq_domain_suits(const struct fq_domain *domain, const struct fq_joining *jo
 		     bool requests)
 {
 	return domain->instance == joining->dev->iommu->iommu_dev &&
-	       domain->requests == requests && domain->msi.base == joining->msi.base &&
+	       domain->requests == requests && !domain->alone &&
+	       !fq_needs_own(joining, requests) && domain->msi.base == joining->msi.base &&
 	       domain->msi.size == joining->msi.size &&
 	       domain->limit == fq_limit(joining, requests) &&
 	       (domain->coherent || !joining->snooped);

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct fq_pin;
+struct fq_quiet;
 struct fq_vm;
 struct iommu_attach_handle;
 struct iommu_domain;
@@ -32,6 +33,8 @@ struct fq_msi {
  * @handle: names the attachment; stays until the group is detached
  * @msi: the window where the kernel may map the MSI doorbells of the group
  * @snooped: its devices can be kept from getting around the CPU's caches
+ * @requests: its devices may raise page requests, if they can
+ * @quiet: what the group needs then
  */
 struct fq_joining {
 	struct fq_vm *vm;
@@ -40,6 +43,8 @@ struct fq_joining {
 	struct iommu_attach_handle *handle;
 	struct fq_msi msi;
 	bool snooped;
+	bool requests;
+	struct fq_quiet *quiet;
 };
 
 /**
@@ -48,6 +53,7 @@ struct fq_joining {
  * @domain: the kernel's domain
  * @instance: the IOMMU instance
  * @requests: for devices that raise page requests
+ * @alone: for one group only
  * @limit: last address that may be mapped, if the geometry allows more
  * @msi: the window of its MSI cookie, which all its groups have
  * @first: first address that can be mapped
@@ -60,6 +66,7 @@ struct fq_domain {
 	struct iommu_domain *domain;
 	struct iommu_device *instance;
 	bool requests;
+	bool alone;
 	u64 limit;
 	struct fq_msi msi;
 	u64 first;

@@ -103,7 +103,11 @@ static struct pci_dev *fq_held_pci(const struct fq_held *held, unsigned int i)
 	return pdev;
 }
 
-static void fq_stop_masters(const struct fq_held *held)
+/**
+ * fq_stop_masters() - let the PCI devices of a group do no DMA any more
+ * @held: the group, which is claimed
+ */
+void fq_stop_masters(const struct fq_held *held)
 {
 	unsigned int i;
 

@@ -31,6 +31,7 @@ void fq_held_add(struct fq_held *held, struct device *dev);
 void fq_held_forget(struct fq_held *held, struct device *dev);
 void fq_held_free(struct fq_held *held);
 bool fq_give_back(struct fq_held *held);
+void fq_stop_masters(const struct fq_held *held);
 
 unsigned int fq_held_list(struct faultq_held_entry *entries, unsigned int room);
 int fq_held_release(const char *name);

@@ -689,6 +689,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 	ret = iommu_attach_group_handle(domain->domain, joining->group, joining->handle);
 	if (ret)
 		goto free;
+	fq_compat_quiet_attached(joining->quiet, domain->domain, joining->handle);
 	fq_domain_settle(domain);
 	ret = fq_ioas_fill(ioas, domain);
 	if (ret)
@@ -701,6 +702,7 @@ static struct fq_domain *fq_attach_new(struct fq_ioas *ioas, const struct fq_joi
 empty:
 	fq_ioas_empty(ioas, domain);
 detach:
+	fq_compat_quiet(joining->quiet, domain->domain, joining->handle);
 	iommu_detach_group_handle(domain->domain, joining->group);
 free:
 	fq_domain_destroy(domain);
@@ -716,7 +718,7 @@ static struct fq_domain *fq_attach_some(struct fq_ioas *ioas, const struct fq_jo
 
 static struct fq_domain *fq_attach_any(struct fq_ioas *ioas, const struct fq_joining *joining)
 {
-	struct fq_domain *domain = fq_attach_some(ioas, joining, true);
+	struct fq_domain *domain = fq_attach_some(ioas, joining, joining->requests);
 
 	/* What IOMMU drivers say of a device that has no page requests. */
 	if (domain == ERR_PTR(-ENODEV) || domain == ERR_PTR(-EOPNOTSUPP))

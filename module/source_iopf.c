@@ -151,8 +151,7 @@ void fq_source_probe(struct fq_device *device)
 	struct fq_delivery *delivery = &device->delivery;
 
 	fq_compat_delivery(device->dev, delivery);
-	if (delivery->kinds & FAULTQ_KIND_PAGE_REQUEST &&
-	    !iommu_get_domain_for_dev(device->dev)->iopf_handler)
+	if (delivery->kinds & FAULTQ_KIND_PAGE_REQUEST && !device->attachment->domain->requests)
 		fq_deliver_none(delivery);
 }
 

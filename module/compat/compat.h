@@ -22,6 +22,8 @@
 int iommu_attach_group_handle(struct iommu_domain *domain, struct iommu_group *group,
 			      struct iommu_attach_handle *handle);
 void iommu_detach_group_handle(struct iommu_domain *domain, struct iommu_group *group);
+int iommu_replace_group_handle(struct iommu_group *group, struct iommu_domain *domain,
+			       struct iommu_attach_handle *handle);
 #else
 /* Before 6.9 an attachment has no handle. */
 struct iommu_attach_handle {
@@ -208,6 +210,107 @@ const char *fq_compat_instance_name(struct device *dev);
  * Return: whether the kernel says so.
  */
 bool fq_compat_isolated_msi(struct iommu_group *group);
+
+/**
+ * fq_compat_hasty() - is a device's domain gone before its page requests are
+ * @dev: a device behind an IOMMU
+ *
+ * Return: whether its IOMMU driver takes it out of the queue of page requests before it blocks it.
+ */
+bool fq_compat_hasty(struct device *dev);
+
+#if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_FEATURE)
+/**
+ * struct fq_quiet - keeps a group in the queue of page requests until nobody asks any more
+ * @group: the group
+ * @dev: its device
+ * @plain: a domain without page requests; NULL: none of this is needed
+ * @plain_handle: names the group's attachment to @plain
+ * @asking: what the group's handle names while it is attached
+ */
+struct fq_quiet {
+	struct iommu_group *group;
+	struct device *dev;
+	struct iommu_domain *plain;
+	struct iommu_attach_handle plain_handle;
+	struct iommu_domain asking;
+};
+
+/**
+ * fq_compat_quiet_prepare() - make what a group needs
+ * @quiet: zeroed; is filled in
+ * @group: a group that is to get a domain with page requests
+ * @dev: one of its devices
+ *
+ * Return: 0; -EOPNOTSUPP: the group must not have page requests; or another negative errno.
+ */
+int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
+			    struct device *dev);
+
+/**
+ * fq_compat_quiet_attached() - the group was attached to its domain, or was again
+ * @quiet: of the group
+ * @domain: the domain, of this group only if fq_compat_quiet_alone()
+ * @handle: of the attachment
+ */
+void fq_compat_quiet_attached(struct fq_quiet *quiet, struct iommu_domain *domain,
+			      struct iommu_attach_handle *handle);
+
+/**
+ * fq_compat_quiet() - let the group ask no more; it is to be detached next
+ * @quiet: of the group, whose devices are stopped
+ * @domain: as attached
+ * @handle: the same
+ */
+void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
+		     struct iommu_attach_handle *handle);
+
+/**
+ * fq_compat_quiet_end() - undo fq_compat_quiet_prepare()
+ * @quiet: of a group that is detached, if it ever was attached
+ */
+void fq_compat_quiet_end(struct fq_quiet *quiet);
+
+/**
+ * fq_compat_quiet_alone() - must the group have a domain of its own for page requests
+ * @quiet: of the group
+ *
+ * Return: whether it must.
+ */
+static inline bool fq_compat_quiet_alone(const struct fq_quiet *quiet)
+{
+	return quiet->plain;
+}
+#else
+/* Page requests have a switch of their own, which the module knows when to use. */
+struct fq_quiet {
+};
+
+static inline int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
+					  struct device *dev)
+{
+	return 0;
+}
+
+static inline void fq_compat_quiet_attached(struct fq_quiet *quiet, struct iommu_domain *domain,
+					    struct iommu_attach_handle *handle)
+{
+}
+
+static inline void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
+				   struct iommu_attach_handle *handle)
+{
+}
+
+static inline void fq_compat_quiet_end(struct fq_quiet *quiet)
+{
+}
+
+static inline bool fq_compat_quiet_alone(const struct fq_quiet *quiet)
+{
+	return false;
+}
+#endif
 
 struct fq_delivery;
 

@@ -23,12 +23,14 @@
  * @can_request: whether a device can raise page requests that reach a handler
  * @canonical: a page request whose address is not canonical for the CPU is an error to it,
  *	which it logs and answers itself
+ * @hasty: it takes a device out of the queue of page requests before it blocks it
  */
 struct fq_driver {
 	const char *prefix;
 	u32 kinds;
 	bool (*can_request)(struct device *dev);
 	bool canonical;
+	bool hasty;
 };
 
 static bool fq_never(struct device *dev)
@@ -80,7 +82,7 @@ static bool fq_can_stall(struct device *dev)
 #endif
 
 static const struct fq_driver fq_drivers[] = {
-	{ "dmar", 0, fq_intel_can_request, true },
+	{ "dmar", 0, fq_intel_can_request, .canonical = true, .hasty = true },
 	{ "ivhd", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
 	{ "smmu3.", FAULTQ_KIND_UNRECOVERABLE, fq_can_stall },
 	{ "smmu.", FAULTQ_KIND_DOMAIN_FAULT, fq_never },
@@ -137,6 +139,13 @@ void fq_compat_delivery(struct device *dev, struct fq_delivery *delivery)
 	if (delivery->no_page_request == FAULTQ_WHY_DELIVERED)
 		delivery->kinds |= fq_source_kinds() &
 				   (FAULTQ_KIND_PAGE_REQUEST | FAULTQ_KIND_PASID_REQUEST);
+}
+
+bool fq_compat_hasty(struct device *dev)
+{
+	const struct fq_driver *driver = fq_find_driver(dev);
+
+	return driver && driver->hasty;
 }
 
 /* The last of the lower half: the upper one is beyond what an IOMMU translates. */

@@ -469,6 +469,7 @@ enum faultq_why {
 	FAULTQ_WHY_DRIVER	= 2,	/* the IOMMU driver does not report it */
 	FAULTQ_WHY_DEVICE	= 3,	/* the device cannot raise it */
 	FAULTQ_WHY_UNKNOWN	= 4,	/* the IOMMU driver is not known: it may come */
+	FAULTQ_WHY_SIBLING	= 5,	/* not with another device in its IOMMU group, on this kernel */
 };
 
 #define FAULTQ_ATTACH		_IO(FAULTQ_IOC_TYPE, 0x02)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keeping a group in its IOMMU driver's queue of page requests until nobody asks any more.
+ *
+ * Since 6.15 attaching a domain with a handler puts the devices into the queue, and detaching it
+ * takes them out. Intel's driver takes them out first, and frees what it finds there, also what
+ * a handler has in its hands at that moment; only then it blocks them, and does not wait for
+ * what it is still reporting, as the queue is gone. The kernel does the same to a PCI device
+ * that is being reset, whoever resets it.
+ *
+ * The driver looks at the handler of the domain that goes or comes, the kernel at that of the
+ * domain that the attachment's handle names. So the group's domain has its handler only while it
+ * is attached: then nothing that comes in its place takes the devices out, and the driver waits
+ * each time. The handle names a domain that is nothing but a handler.
+ *
+ * In the end the devices are stopped, and a plain domain takes the place of the group's: the
+ * driver waits once more, and nothing is reported from then on. It is the plain one that has a
+ * handler when it is detached, and takes the devices out of the queue.
+ *
+ * All that is for groups of one device, which then have a domain of their own. fq_vm.mutex sees
+ * to it that nobody else attaches or detaches the group.
+ */
+#include <linux/delay.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+
+#include "compat.h"
+
+#define FQ_RESET_LOOK_MS 10
+
+/* Never called: what the handle names decides. */
+static int fq_no_handler(struct iopf_group *group)
+{
+	return -EINVAL;
+}
+
+static struct iommu_domain fq_mute;
+
+static bool fq_in_queue(const struct device *dev)
+{
+	return rcu_access_pointer(dev->iommu->fault_param);
+}
+
+static int fq_count_device(struct device *dev, void *data)
+{
+	unsigned int *count = data;
+
+	++*count;
+	return 0;
+}
+
+static bool fq_is_alone(struct iommu_group *group)
+{
+	unsigned int count = 0;
+
+	iommu_group_for_each_dev(group, &count, fq_count_device);
+	return count == 1;
+}
+
+int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
+			    struct device *dev)
+{
+	struct iommu_domain *plain;
+
+	if (!dev_is_pci(dev) || !to_pci_dev(dev)->pri_enabled || !fq_compat_hasty(dev))
+		return 0;
+	if (!fq_is_alone(group))
+		return -EOPNOTSUPP;
+	plain = iommu_paging_domain_alloc(dev);
+	if (IS_ERR(plain))
+		return PTR_ERR(plain);
+	quiet->plain = plain;
+	quiet->group = group;
+	quiet->dev = dev;
+	return 0;
+}
+
+void fq_compat_quiet_attached(struct fq_quiet *quiet, struct iommu_domain *domain,
+			      struct iommu_attach_handle *handle)
+{
+	if (!quiet->plain || !fq_in_queue(quiet->dev))
+		return;
+	if (domain->iopf_handler)
+		quiet->asking.iopf_handler = domain->iopf_handler;
+	handle->domain = &quiet->asking;
+	domain->iopf_handler = NULL;
+}
+
+/* While the device is being reset, it has no other domain than the kernel's. */
+static int fq_replace(struct fq_quiet *quiet)
+{
+	int ret;
+
+	while ((ret = iommu_replace_group_handle(quiet->group, quiet->plain,
+						 &quiet->plain_handle)) == -EBUSY)
+		msleep(FQ_RESET_LOOK_MS);
+	return ret;
+}
+
+void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
+		     struct iommu_attach_handle *handle)
+{
+	if (!quiet->plain || !fq_in_queue(quiet->dev))
+		return;
+	if (fq_replace(quiet)) {
+		handle->domain = &fq_mute;
+		domain->iopf_handler = fq_no_handler;
+	} else {
+		quiet->plain_handle.domain = &fq_mute;
+		quiet->plain->iopf_handler = fq_no_handler;
+	}
+}
+
+void fq_compat_quiet_end(struct fq_quiet *quiet)
+{
+	if (quiet->plain)
+		iommu_domain_free(quiet->plain);
+	*quiet = (struct fq_quiet){};
+}
