@@ -160,16 +160,30 @@ static void invalid_ends_the_access(void **state)
 	assert_counters(1, 1, 0);
 }
 
-static void failure_stops_the_device(void **state)
+static void answer_failure(void)
 {
-	(void)state;
-	needs_requests();
 	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
 	assert_int_equal(faultq_answer(fq, take_request(IOVA, FAULTQ_PERM_WRITE).cookie,
 				       FAULTQ_FAILURE), 0);
 	assert_int_equal(pri_wait(&pri), PRI_STATUS_NO_SUCCESS);
-	assert_counters(0, 0, 1);
 	assert_true(vm_stats(fq, told.device).state & FAULTQ_STATE_FAILED);
+}
+
+static void assert_served(void)
+{
+	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
+	map_and_answer(take_request(IOVA, FAULTQ_PERM_WRITE).cookie, IOVA, memory);
+	assert_int_equal(pri_wait(&pri), PRI_STATUS_DONE);
+	assert_int_equal(memory[0], DATA);
+	assert_int_equal(faultq_unmap(fq, IOVA, PAGE, NULL), 0);
+}
+
+static void failure_stops_the_device(void **state)
+{
+	(void)state;
+	needs_requests();
+	answer_failure();
+	assert_counters(0, 0, 1);
 
 	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
 	assert_int_equal(pri_wait(&pri), PRI_STATUS_LOST);
@@ -180,6 +194,35 @@ static void failure_stops_the_device(void **state)
 	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
 	assert_int_equal(pri_wait(&pri), PRI_STATUS_DONE);
 	assert_int_equal(memory[0], DATA);
+}
+
+static void enable_starts_it_again(void **state)
+{
+	int interrupted;
+
+	(void)state;
+	needs_requests();
+	for (unsigned int i = 0; i < 4; i++) {
+		answer_failure();
+		assert_int_equal(faultq_enable(fq, told.device, &interrupted), 0);
+		assert_int_equal(interrupted, 1);
+		assert_int_equal(vm_stats(fq, told.device).state & FAULTQ_STATE_FAILED, 0);
+		assert_served();
+	}
+	assert_int_equal(faultq_enable(fq, told.device, &interrupted), 0);
+	assert_int_equal(interrupted, 0);
+}
+
+/* Whoever has the device next does not know what was answered. */
+static void attaching_again_starts_it_again(void **state)
+{
+	(void)state;
+	needs_requests();
+	answer_failure();
+	assert_int_equal(faultq_detach(fq, told.device, NULL), 0);
+	assert_int_equal(faultq_attach(fq, pri.name, &told), 0);
+	pci_set_master(&pri, true);
+	assert_served();
 }
 
 static void answers_go_to_their_groups_in_any_order(void **state)
@@ -247,6 +290,8 @@ int main(void)
 		CASE(a_group_is_one_answer),
 		CASE(invalid_ends_the_access),
 		CASE(failure_stops_the_device),
+		CASE(enable_starts_it_again),
+		CASE(attaching_again_starts_it_again),
 		CASE(answers_go_to_their_groups_in_any_order),
 		CASE(what_is_over_quota_is_invalid),
 		CASE(what_is_outstanding_is_invalid_after_detach),
