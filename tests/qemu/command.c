@@ -127,8 +127,8 @@ static void ask_burst(struct device *device)
 
 static bool find_index(struct device *device, uint16_t *index)
 {
-	for (unsigned int i = 0; i < PRI_INDICES; i++) {
-		*index = (device->storm_next + i) % PRI_INDICES;
+	for (unsigned int i = 0; i < PRI_STORM_INDICES; i++) {
+		*index = (device->storm_next + i) % PRI_STORM_INDICES;
 		if (!device->outstanding[*index])
 			return true;
 	}

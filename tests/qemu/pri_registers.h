@@ -61,6 +61,7 @@ enum pri_command {
 };
 
 #define PRI_STORM_PAGES		4096
+#define PRI_STORM_INDICES	256	/* the indices below this are the storm's */
 
 enum pri_status {
 	PRI_STATUS_IDLE,

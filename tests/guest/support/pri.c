@@ -16,6 +16,9 @@
 #define DEVICES		"/sys/bus/pci/devices"
 #define ID		(PRI_VENDOR << 16 | PRI_DEVICE)
 
+/* What DMA asks for has an index that no storm uses. */
+#define DMA_INDEX	(PRI_INDICES - 1)
+
 /* In each period of a storm */
 #define STORM_COUNT	8
 #define STORM_PERIOD	20000	/* nanoseconds */
@@ -127,7 +130,7 @@ static void start(const struct pci *pri, enum pri_command command, uint64_t iova
 void pri_dma(const struct pci *pri, uint64_t access, uint64_t iova, uint64_t data)
 {
 	pri_write(pri, PRI_DATA, data);
-	start(pri, PRI_DO_DMA, iova, access);
+	start(pri, PRI_DO_DMA, iova, access | DMA_INDEX << PRI_INDEX_SHIFT);
 }
 
 /**
