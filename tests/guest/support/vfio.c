@@ -194,7 +194,11 @@ static struct vfio_region_info region(const struct vfio *vfio, uint32_t index)
 	return info;
 }
 
-static void enable_dma(const struct vfio *vfio)
+/**
+ * vfio_enable() - let the device do DMA, and have its registers accessed
+ * @vfio: with an open device
+ */
+void vfio_enable(const struct vfio *vfio)
 {
 	struct vfio_region_info config = region(vfio, VFIO_PCI_CONFIG_REGION_INDEX);
 	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
@@ -210,7 +214,7 @@ void vfio_get_device(struct vfio *vfio)
 {
 	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, vfio->pci->address);
 	assert_true(vfio->device >= 0);
-	enable_dma(vfio);
+	vfio_enable(vfio);
 }
 
 /**

@@ -43,6 +43,7 @@ int vfio_open_group(const struct pci *pci);
 int vfio_set_iommu(int container, unsigned long type);
 
 void vfio_begin(struct vfio *vfio, struct pci *pci, int container);
+void vfio_enable(const struct vfio *vfio);
 void vfio_get_device(struct vfio *vfio);
 void vfio_map_registers(const struct vfio *vfio, void *address, size_t size);
 void vfio_open_device(struct vfio *vfio);
