@@ -225,14 +225,14 @@ bool fq_compat_hasty(struct device *dev);
  * @group: the group
  * @dev: its device
  * @plain: a domain without page requests; NULL: none of this is needed
- * @plain_handle: names the group's attachment to @plain
+ * @mute_handle: names the group's attachment when nobody asks any more
  * @asking: what the group's handle names while it is attached
  */
 struct fq_quiet {
 	struct iommu_group *group;
 	struct device *dev;
 	struct iommu_domain *plain;
-	struct iommu_attach_handle plain_handle;
+	struct iommu_attach_handle mute_handle;
 	struct iommu_domain asking;
 };
 
@@ -258,7 +258,7 @@ void fq_compat_quiet_attached(struct fq_quiet *quiet, struct iommu_domain *domai
 
 /**
  * fq_compat_quiet() - let the group ask no more; it is to be detached next
- * @quiet: of the group, whose devices are stopped
+ * @quiet: of the group
  * @domain: as attached
  * @handle: the same
  */

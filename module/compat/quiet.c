@@ -13,9 +13,10 @@
  * is attached: then nothing that comes in its place takes the devices out, and the driver waits
  * each time. The handle names a domain that is nothing but a handler.
  *
- * In the end the devices are stopped, and a plain domain takes the place of the group's: the
- * driver waits once more, and nothing is reported from then on. It is the plain one that has a
- * handler when it is detached, and takes the devices out of the queue.
+ * In the end a plain domain takes the place of the group's, under a handle that names no handler:
+ * the kernel answers from then on, and the driver has waited for what was reported before. What
+ * has found the other handle meanwhile it waits for when the group's domain comes back. That has
+ * a handler again when it is detached, and takes the devices out of the queue.
  *
  * All that is for groups of one device, which then have a domain of their own. fq_vm.mutex sees
  * to it that nobody else attaches or detaches the group.
@@ -23,6 +24,7 @@
 #include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/rcupdate.h>
 
 #include "compat.h"
 
@@ -75,26 +77,36 @@ int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
 	return 0;
 }
 
+/*
+ * The kernel looks twice at the handler of the domain that a handle names, and does not sleep in
+ * between. When this returns, nobody has the domain that it named before.
+ */
+static void fq_let_name(struct iommu_attach_handle *handle, struct iommu_domain *domain)
+{
+	WRITE_ONCE(handle->domain, domain);
+	synchronize_rcu_tasks();
+}
+
 void fq_compat_quiet_attached(struct fq_quiet *quiet, struct iommu_domain *domain,
 			      struct iommu_attach_handle *handle)
 {
 	if (!quiet->plain || !fq_in_queue(quiet->dev))
 		return;
-	if (domain->iopf_handler)
-		quiet->asking.iopf_handler = domain->iopf_handler;
-	handle->domain = &quiet->asking;
+	if (!domain->iopf_handler) {
+		/* It was attached again. */
+		WRITE_ONCE(handle->domain, &quiet->asking);
+		return;
+	}
+	quiet->asking.iopf_handler = domain->iopf_handler;
+	fq_let_name(handle, &quiet->asking);
 	domain->iopf_handler = NULL;
 }
 
 /* While the device is being reset, it has no other domain than the kernel's. */
-static int fq_replace(struct fq_quiet *quiet)
+static void fq_replace(struct fq_quiet *quiet, struct iommu_domain *domain)
 {
-	int ret;
-
-	while ((ret = iommu_replace_group_handle(quiet->group, quiet->plain,
-						 &quiet->plain_handle)) == -EBUSY)
+	while (iommu_replace_group_handle(quiet->group, domain, &quiet->mute_handle) == -EBUSY)
 		msleep(FQ_RESET_LOOK_MS);
-	return ret;
 }
 
 void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
@@ -102,13 +114,12 @@ void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
 {
 	if (!quiet->plain || !fq_in_queue(quiet->dev))
 		return;
-	if (fq_replace(quiet)) {
-		handle->domain = &fq_mute;
-		domain->iopf_handler = fq_no_handler;
-	} else {
-		quiet->plain_handle.domain = &fq_mute;
-		quiet->plain->iopf_handler = fq_no_handler;
-	}
+	fq_replace(quiet, quiet->plain);
+	fq_replace(quiet, domain);
+	fq_let_name(&quiet->mute_handle, &fq_mute);
+	/* Whichever of them could not be replaced is what is detached. */
+	quiet->plain->iopf_handler = fq_no_handler;
+	domain->iopf_handler = fq_no_handler;
 }
 
 void fq_compat_quiet_end(struct fq_quiet *quiet)
