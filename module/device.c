@@ -541,6 +541,7 @@ static int fq_own_and_attach(struct fq_attachment *attachment, struct device *de
 
 release:
 	iommu_group_release_dma_owner(attachment->group);
+	fq_start_requests(attachment);
 free:
 	fq_held_free(attachment->held);
 	return ret;
