@@ -154,6 +154,12 @@ int probe(struct vm_area_struct *vma, pte_t **pte, spinlock_t **lock)
 #endif
 
 #ifdef PROBE_REQUIRED
+/* Whenever a device gets another domain. */
+#if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_FEATURE) && \
+	!defined(FQ_HAVE_IOPF_GROUP_DEQUEUE)
+#error it frees page requests that wait for an answer; Linux 7.2 has iopf_group_dequeue for that
+#endif
+
 #include "compat.h"
 
 #ifndef CONFIG_IOMMU_API
@@ -162,12 +168,6 @@ int probe(struct vm_area_struct *vma, pte_t **pte, spinlock_t **lock)
 
 #if !defined(FQ_HAVE_FAULT_HANDLER) && !defined(FQ_HAVE_IOPF_GROUP)
 #error no known way to get page requests
-#endif
-
-/* Detaching a device then frees the groups that user space has not answered yet. */
-#if defined(FQ_HAVE_IOPF_GROUP) && !defined(FQ_HAVE_IOPF_FEATURE) && \
-	!defined(FQ_HAVE_IOPF_GROUP_DEQUEUE)
-#error it frees page requests that are being answered; an update that has iopf_group_dequeue, as Linux 7.2 has, brings the fix
 #endif
 
 /* The rest of the module is written against this. */

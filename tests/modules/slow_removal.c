@@ -46,6 +46,7 @@ static struct notifier_block pci_block = {
 	.notifier_call = removal_notify,
 	.priority = INT_MIN,
 };
+
 static struct notifier_block platform_block = {
 	.notifier_call = removal_notify,
 	.priority = INT_MIN,

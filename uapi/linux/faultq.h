@@ -440,13 +440,14 @@ struct faultq_record {
  * FAULTQ_STATE_SHARED.
  *
  * Errors: EPERM no CAP_SYS_RAWIO. ENOENT no such device, or no such bus. ENODEV
- * the device is behind no IOMMU, as one that firmware describes without a link to it; or
- * it is being added to the system at this moment: not after its uevent; or it, or another of
- * its group, is being removed. EBUSY it has a driver or another owner, its page requests go to somebody else, or it is held (see
- * HELD). ENOSPC too many devices, or the IOMMU instance has no guarantee left for one more
- * VM (see SHARE). EINVAL the name is not terminated, the IOMMU driver
- * refuses the device, a mapping lies outside what IOVA_RANGES would offer, or a window of type
- * FAULTQ_WINDOW_SW_MSI was added that is smaller than the one that the device comes with.
+ * the device is behind no IOMMU, as one that firmware describes without a link to it; or it
+ * is being added to the system at this moment: not after its uevent; or it is being removed,
+ * or another device of its group is. EBUSY it has a driver or another owner, its page requests
+ * go to somebody else, or it is held (see HELD). ENOSPC too many devices, or the IOMMU instance
+ * has no guarantee left for one more VM (see SHARE). EINVAL the name is not terminated, the
+ * IOMMU driver refuses the device, a mapping lies outside what IOVA_RANGES would offer, or a
+ * window of type FAULTQ_WINDOW_SW_MSI was added that is smaller than the one that the device
+ * comes with.
  * EEXIST a window that comes with the device (see WINDOW_LIST) meets a mapping or a window.
  * EOPNOTSUPP the DMA of a device of the group is not coherent: it does not see what is in the
  * CPU's caches, but may see what earlier owners of the memory wrote.
@@ -469,7 +470,7 @@ enum faultq_why {
 	FAULTQ_WHY_DRIVER	= 2,	/* the IOMMU driver does not report it */
 	FAULTQ_WHY_DEVICE	= 3,	/* the device cannot raise it */
 	FAULTQ_WHY_UNKNOWN	= 4,	/* the IOMMU driver is not known: it may come */
-	FAULTQ_WHY_SIBLING	= 5,	/* not with another device in its IOMMU group, on this kernel */
+	FAULTQ_WHY_SIBLING	= 5,	/* this kernel cannot, with others in the IOMMU group */
 };
 
 #define FAULTQ_ATTACH		_IO(FAULTQ_IOC_TYPE, 0x02)
