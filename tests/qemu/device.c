@@ -3,7 +3,7 @@
  * faultq-pri: a PCI Express device for QEMU 11.1 with ATS, PASID, PRI and function-level reset,
  * which asks for pages as its registers say (pri_registers.h). A shared object that is loaded into
  * an unchanged QEMU by LD_PRELOAD, and adds the device type. Options of the device: pri=off,
- * pasid=off, pasid-required=off ("PRG Response PASID Required").
+ * pasid=off, pasid-required=off ("PRG Response PASID Required"), needs-master=on.
  *
  * This file has the type, its options, the list of all devices, BAR 0 and configuration space.
  */
@@ -176,6 +176,7 @@ static void set_##name(Object *object, bool value, Error **error)		\
 OPTION(has_pri)
 OPTION(has_pasid)
 OPTION(pasid_required)
+OPTION(needs_master)
 
 /*
  * Where PCIDeviceClass has its functions depends on the size of its parents, so it is looked for
@@ -213,6 +214,7 @@ static void class_init(ObjectClass *class, const void *data)
 	object_class_property_add_bool(class, "pasid", get_has_pasid, set_has_pasid);
 	object_class_property_add_bool(class, "pasid-required", get_pasid_required,
 				       set_pasid_required);
+	object_class_property_add_bool(class, "needs-master", get_needs_master, set_needs_master);
 }
 
 static const InterfaceInfo interfaces[] = { { "pci-express-device" }, {} };
