@@ -33,7 +33,7 @@ static struct request request_of(struct device *device)
 
 /* DMA */
 
-static void transfer(struct device *device, AddressSpace *space, uint64_t address)
+static void transfer(struct device *device, struct AddressSpace *space, uint64_t address)
 {
 	bool failed = address_space_rw(space, address, 0, reg(device, PRI_DATA), sizeof(uint64_t),
 				       *reg(device, PRI_REQUEST) & PRI_WRITE);
@@ -149,7 +149,7 @@ static bool storm_on(struct device *device)
 
 static void set_timer(struct device *device)
 {
-	timer_mod_ns((QEMUTimer *)device->storm_timer,
+	timer_mod_ns((struct QEMUTimer *)device->storm_timer,
 		     qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + *reg(device, PRI_PERIOD));
 }
 
@@ -159,7 +159,7 @@ static void set_timer(struct device *device)
  */
 void command_end_storm(struct device *device)
 {
-	timer_del((QEMUTimer *)device->storm_timer);
+	timer_del((struct QEMUTimer *)device->storm_timer);
 }
 
 static void tick(void *opaque)
@@ -226,8 +226,8 @@ void command(struct device *device)
  */
 void command_begin(struct device *device)
 {
-	timer_init_full((QEMUTimer *)device->storm_timer, NULL, QEMU_CLOCK_VIRTUAL, 1, 0, tick,
-			device);
+	timer_init_full((struct QEMUTimer *)device->storm_timer, NULL, QEMU_CLOCK_VIRTUAL, 1, 0,
+			tick, device);
 }
 
 /**

@@ -68,7 +68,7 @@ static void write_bar(void *opaque, uint64_t address, uint64_t value, unsigned i
 		command(opaque);
 }
 
-static const MemoryRegionOps bar_ops = {
+static const struct MemoryRegionOps bar_ops = {
 	.read = read_bar,
 	.write = write_bar,
 	.endianness = DEVICE_LITTLE_ENDIAN,
@@ -85,14 +85,14 @@ static void function_reset(struct device *device)
 	++*reg(device, PRI_RESETS);
 }
 
-static uint32_t read_config(PCIDevice *pci, uint32_t address, int length)
+static uint32_t read_config(struct PCIDevice *pci, uint32_t address, int length)
 {
 	uint32_t value = pci_default_read_config(pci, address, length);
 
 	return pri_read_config(device_of(pci), address, length, value);
 }
 
-static void write_config(PCIDevice *pci, uint32_t address, uint32_t value, int length)
+static void write_config(struct PCIDevice *pci, uint32_t address, uint32_t value, int length)
 {
 	struct device *device = device_of(pci);
 
@@ -105,12 +105,12 @@ static void write_config(PCIDevice *pci, uint32_t address, uint32_t value, int l
 
 /* From the object's beginning to its end */
 
-static void begin(Object *object)
+static void begin(struct Object *object)
 {
 	struct device *device = aligned_alloc(64, (sizeof(*device) + 63) & ~63UL);
 
 	memset(device, 0, sizeof(*device));
-	device->pci = (PCIDevice *)object;
+	device->pci = (struct PCIDevice *)object;
 	device->has_pri = true;
 	device->has_pasid = true;
 	device->pasid_required = true;
@@ -121,7 +121,7 @@ static void begin(Object *object)
 	all = device;
 }
 
-static void end(Object *object)
+static void end(struct Object *object)
 {
 	struct device *gone = device_of(object), **place = &all;
 
@@ -132,13 +132,13 @@ static void end(Object *object)
 	free(gone);
 }
 
-static void plug(PCIDevice *pci, Error **error)
+static void plug(struct PCIDevice *pci, struct Error **error)
 {
 	struct device *device = device_of(pci);
-	MemoryRegion *bar = (MemoryRegion *)device->bar;
+	struct MemoryRegion *bar = (struct MemoryRegion *)device->bar;
 
 	(void)error;
-	memory_region_init_io(bar, (Object *)pci, &bar_ops, device, TYPE, PAGE);
+	memory_region_init_io(bar, (struct Object *)pci, &bar_ops, device, TYPE, PAGE);
 	pci_register_bar(pci, 0, 0, bar);
 	pcie_endpoint_cap_init(pci, CAP_EXPRESS);
 	pcie_cap_flr_init(pci);
@@ -150,7 +150,7 @@ static void plug(PCIDevice *pci, Error **error)
 	vtd_watch_answers();
 }
 
-static void unplug(PCIDevice *pci)
+static void unplug(struct PCIDevice *pci)
 {
 	struct device *device = device_of(pci);
 
@@ -160,29 +160,35 @@ static void unplug(PCIDevice *pci)
 
 /* Options */
 
-#define OPTION(name)								\
-static bool get_##name(Object *object, Error **error)				\
-{										\
-	(void)error;								\
-	return device_of(object)->name;						\
-}										\
-										\
-static void set_##name(Object *object, bool value, Error **error)		\
-{										\
-	(void)error;								\
-	device_of(object)->name = value;					\
+static void set_has_pri(struct Object *object, bool value, struct Error **error)
+{
+	(void)error;
+	device_of(object)->has_pri = value;
 }
 
-OPTION(has_pri)
-OPTION(has_pasid)
-OPTION(pasid_required)
-OPTION(needs_master)
+static void set_has_pasid(struct Object *object, bool value, struct Error **error)
+{
+	(void)error;
+	device_of(object)->has_pasid = value;
+}
+
+static void set_pasid_required(struct Object *object, bool value, struct Error **error)
+{
+	(void)error;
+	device_of(object)->pasid_required = value;
+}
+
+static void set_needs_master(struct Object *object, bool value, struct Error **error)
+{
+	(void)error;
+	device_of(object)->needs_master = value;
+}
 
 /*
  * Where PCIDeviceClass has its functions depends on the size of its parents, so it is looked for
  * in the class of another device: in front of the numbers of edu.
  */
-static struct pci_class_part *find_part(ObjectClass *class)
+static struct pci_class_part *find_part(void *class)
 {
 	static const uint8_t edu[4] = { 0x34, 0x12, 0xe8, 0x11 };
 	const uint8_t *bytes = (const uint8_t *)object_class_by_name("edu");
@@ -194,10 +200,10 @@ static struct pci_class_part *find_part(ObjectClass *class)
 		fprintf(stderr, TYPE ": this QEMU is not the one it is made for\n");
 		exit(1);
 	}
-	return (void *)((uint8_t *)class + at - offsetof(struct pci_class_part, vendor_id));
+	return class + at - offsetof(struct pci_class_part, vendor_id);
 }
 
-static void class_init(ObjectClass *class, const void *data)
+static void class_init(struct ObjectClass *class, const void *data)
 {
 	struct pci_class_part *part = find_part(class);
 
@@ -210,16 +216,15 @@ static void class_init(ObjectClass *class, const void *data)
 	part->device_id = PRI_DEVICE;
 	part->revision = 1;
 	part->class_id = 0x00ff;
-	object_class_property_add_bool(class, "pri", get_has_pri, set_has_pri);
-	object_class_property_add_bool(class, "pasid", get_has_pasid, set_has_pasid);
-	object_class_property_add_bool(class, "pasid-required", get_pasid_required,
-				       set_pasid_required);
-	object_class_property_add_bool(class, "needs-master", get_needs_master, set_needs_master);
+	object_class_property_add_bool(class, "pri", NULL, set_has_pri);
+	object_class_property_add_bool(class, "pasid", NULL, set_has_pasid);
+	object_class_property_add_bool(class, "pasid-required", NULL, set_pasid_required);
+	object_class_property_add_bool(class, "needs-master", NULL, set_needs_master);
 }
 
-static const InterfaceInfo interfaces[] = { { "pci-express-device" }, {} };
+static const struct InterfaceInfo interfaces[] = { { "pci-express-device" }, {} };
 
-static const TypeInfo type = {
+static const struct TypeInfo type = {
 	.name = TYPE,
 	.parent = "pci-device",
 	.instance_init = begin,

@@ -43,7 +43,7 @@ struct listener {
  * @bar: BAR 0
  */
 struct device {
-	PCIDevice *pci;
+	struct PCIDevice *pci;
 	struct device *next;
 	bool has_pri;
 	bool has_pasid;

@@ -127,7 +127,9 @@ static bool listen(struct device *device, uint64_t pasid)
 			return true;
 	if (i == LISTENERS)
 		return false;
-	*listener = (struct listener){ .notifier.notify = notify, .device = device, .pasid = pasid };
+	*listener = (struct listener){
+		.notifier.notify = notify, .device = device, .pasid = pasid,
+	};
 	if (pci_pri_register_notifier(device->pci, pasid, &listener->notifier))
 		return false;
 	device->nr_listeners++;

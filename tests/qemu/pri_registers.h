@@ -16,11 +16,11 @@
 #define PRI_ID_VALUE		0x49525046
 #define PRI_ADDRESS		0x08	/* IOVA */
 #define PRI_PASID		0x10	/* or PRI_NO_PASID */
-#define PRI_REQUEST		0x18	/* PRI_WRITE, PRI_READ, PRI_LAST, and the index of the group */
+#define PRI_REQUEST		0x18	/* PRI_WRITE, PRI_READ, PRI_LAST, index of the group */
 #define PRI_DATA		0x20	/* what a DMA writes, what it has read */
 #define PRI_COUNT		0x28
 #define PRI_PERIOD		0x30	/* of a storm, in nanoseconds */
-#define PRI_LIMIT		0x38	/* of a storm: groups that wait for their answer at a time */
+#define PRI_LIMIT		0x38	/* of a storm: groups that wait at a time */
 #define PRI_COMMAND		0x40
 #define PRI_STATUS		0x48	/* of the last command, as PRI_STATUS_* */
 #define PRI_LAST_CODE		0x50	/* of the last answer */

@@ -29,7 +29,7 @@
 /* Page request */
 #define REQUEST_TYPE		1
 #define REQUEST_BYTES		32
-/* Answer, in the first quad word: type in bits 0-3 and 9-11, requester, code; in the second: index */
+/* Answer, in the first quad word: type in bits 0-3 and 9-11, requester, code; then the index */
 #define ANSWER_TYPE_MASK	0xe0fULL
 #define ANSWER_TYPE		0x9
 #define ANSWER_HAS_PASID	(1ULL << 4)
@@ -42,7 +42,7 @@
 #define LOG2_QWORD		3
 #define RETRY_NS		100000
 
-static MemoryRegion *iommu;
+static struct MemoryRegion *iommu;
 static uint64_t over_tail[ROOM_OF_REGION / 8] __attribute__((aligned(64)));
 static uint64_t retry_timer[ROOM_OF_TIMER / 8];
 
@@ -117,7 +117,7 @@ static uint64_t read_tail(void *opaque, uint64_t address, unsigned int size)
 	return read_iommu(IQT + address, log2_of(size));
 }
 
-static const MemoryRegionOps tail_ops = {
+static const struct MemoryRegionOps tail_ops = {
 	.read = read_tail,
 	.write = write_tail,
 	.endianness = DEVICE_LITTLE_ENDIAN,
@@ -133,7 +133,7 @@ static void interrupt(void *opaque)
 	if (read_iommu(PQH, LOG2_QWORD) == read_iommu(PQT, LOG2_QWORD))
 		return;
 	if (read_iommu(PECTL, LOG2_DWORD) & PECTL_MASKED) {
-		timer_mod_ns((QEMUTimer *)retry_timer,
+		timer_mod_ns((struct QEMUTimer *)retry_timer,
 			     qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + RETRY_NS);
 		return;
 	}
@@ -174,13 +174,16 @@ bool vtd_request(struct device *device, const struct request *request)
  */
 void vtd_watch_answers(void)
 {
+	struct MemoryRegion *region;
+
 	if (iommu)
 		return;
 	iommu = memory_region_find(get_system_memory(), VTD, 8).mr;
 	if (!iommu)
 		return;
-	timer_init_full((QEMUTimer *)retry_timer, NULL, QEMU_CLOCK_VIRTUAL, 1, 0, interrupt, NULL);
-	memory_region_init_io((MemoryRegion *)over_tail, NULL, &tail_ops, NULL, "faultq-pri-tail", 8);
-	memory_region_add_subregion_overlap(get_system_memory(), VTD + IQT,
-					    (MemoryRegion *)over_tail, 1000);
+	timer_init_full((struct QEMUTimer *)retry_timer, NULL, QEMU_CLOCK_VIRTUAL, 1, 0, interrupt,
+			NULL);
+	region = (struct MemoryRegion *)over_tail;
+	memory_region_init_io(region, NULL, &tail_ops, NULL, "faultq-pri-tail", 8);
+	memory_region_add_subregion_overlap(get_system_memory(), VTD + IQT, region, 1000);
 }

@@ -62,13 +62,14 @@ static bool has_pasid(const struct pci *pri)
 bool pri_find(struct pci *pri, enum pri_kind kind)
 {
 	int before = kind == PRI_NEIGHBOUR, count;
+	bool pasid = kind != PRI_WITHOUT_PASID;
 	struct dirent **entries;
 	bool found = false;
 
 	count = scandir(DEVICES, &entries, NULL, alphasort);
 	for (int i = 0; i < count; i++) {
 		if (!found && pci_is_at(pri, entries[i]->d_name, ID) &&
-		    has_pasid(pri) == (kind != PRI_WITHOUT_PASID))
+		    has_pasid(pri) == pasid)
 			found = before-- == 0;
 		free(entries[i]);
 	}
