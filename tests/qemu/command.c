@@ -127,6 +127,9 @@ static void ask_burst(struct device *device)
 
 static bool find_index(struct device *device, uint16_t *index)
 {
+	*index = device->storm_next % PRI_STORM_INDICES;
+	if (*reg(device, PRI_LIMIT) > PRI_STORM_INDICES)
+		return true;
 	for (unsigned int i = 0; i < PRI_STORM_INDICES; i++) {
 		*index = (device->storm_next + i) % PRI_STORM_INDICES;
 		if (!device->outstanding[*index])

@@ -54,7 +54,8 @@ enum pri_command {
 	/*
 	 * In each PERIOD up to COUNT groups of one page request, for PRI_STORM_PAGES pages from
 	 * ADDRESS on, as long as less than LIMIT wait. It ends with COUNT 0, by a function-level
-	 * reset, and with the device, and rests while the device may not ask.
+	 * reset, and with the device, and rests while the device may not ask. Where LIMIT is more
+	 * than PRI_STORM_INDICES, indices are used again while they wait, as by no honest device.
 	 */
 	PRI_DO_STORM,
 	PRI_DO_CLEAR,
