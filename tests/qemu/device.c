@@ -3,7 +3,7 @@
  * faultq-pri: a PCI Express device for QEMU 11.1 with ATS, PASID, PRI and function-level reset,
  * which asks for pages as its registers say (pri_registers.h). A shared object that is loaded into
  * an unchanged QEMU by LD_PRELOAD, and adds the device type. Options of the device: pri=off,
- * pasid=off, pasid-required=off ("PRG Response PASID Required"), needs-master=on.
+ * pasid=off, pasid-required=off ("PRG Response PASID Required").
  *
  * This file has the type, its options, the list of all devices, BAR 0 and configuration space.
  */
@@ -178,12 +178,6 @@ static void set_pasid_required(struct Object *object, bool value, struct Error *
 	device_of(object)->pasid_required = value;
 }
 
-static void set_needs_master(struct Object *object, bool value, struct Error **error)
-{
-	(void)error;
-	device_of(object)->needs_master = value;
-}
-
 /*
  * Where PCIDeviceClass has its functions depends on the size of its parents, so it is looked for
  * in the class of another device: in front of the numbers of edu.
@@ -219,7 +213,6 @@ static void class_init(struct ObjectClass *class, const void *data)
 	object_class_property_add_bool(class, "pri", NULL, set_has_pri);
 	object_class_property_add_bool(class, "pasid", NULL, set_has_pasid);
 	object_class_property_add_bool(class, "pasid-required", NULL, set_pasid_required);
-	object_class_property_add_bool(class, "needs-master", NULL, set_needs_master);
 }
 
 static const struct InterfaceInfo interfaces[] = { { "pci-express-device" }, {} };

@@ -32,7 +32,6 @@ struct listener {
  * @has_pri: option: has that capability
  * @has_pasid: option: has that capability
  * @pasid_required: option: its answers must have the PASID of the request
- * @needs_master: option: it asks only as a bus master
  * @stopped: PRI status: "Stopped"
  * @failed: PRI status: "Response Failure"
  * @registers: of BAR 0, by their offset / 8
@@ -48,7 +47,6 @@ struct device {
 	bool has_pri;
 	bool has_pasid;
 	bool pasid_required;
-	bool needs_master;
 	bool stopped;
 	bool failed;
 	uint64_t registers[PRI_REGISTERS_SIZE / 8];

@@ -4,9 +4,8 @@
  * answers were; control and status in its capability. It owns @stopped, @failed, @outstanding,
  * @listeners and the counters of struct device.
  *
- * Enable in the capability says whether a device may ask. Page requests are messages, to which
- * Bus Master Enable does not apply; but there are devices that send nothing without it, and this
- * is one with the option needs-master. (QEMU itself wants both for requests with a PASID.)
+ * Not Bus Master Enable, but Enable in the capability says whether a device may ask: that is what
+ * the specification says of messages. (QEMU itself wants both for requests with a PASID.)
  */
 #include <string.h>
 
@@ -19,22 +18,9 @@
 #define STATUS_RESPONSE_FAILURE	(1u << 16)
 #define STATUS_STOPPED		(1u << 24)
 
-#define PCI_COMMAND		4
-#define PCI_COMMAND_MASTER	0x4
-
 #define CODE_SUCCESS		0
 #define CODE_INVALID		1
 #define CODE_FAILURE		15
-
-static bool is_on(struct device *device)
-{
-	return device->has_pri && pcie_pri_enabled(device->pci) && !device->failed;
-}
-
-static bool is_master(struct device *device)
-{
-	return pci_default_read_config(device->pci, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
-}
 
 /**
  * pri_may_ask() - is the device allowed to send page requests?
@@ -42,7 +28,7 @@ static bool is_master(struct device *device)
  */
 bool pri_may_ask(struct device *device)
 {
-	return is_on(device) && (!device->needs_master || is_master(device));
+	return device->has_pri && pcie_pri_enabled(device->pci) && !device->failed;
 }
 
 /**
@@ -229,7 +215,7 @@ static void control(struct device *device, uint16_t value)
 		pri_forget(device);
 		set_control(device, value & ~CONTROL_RESET);
 	}
-	device->stopped = !is_on(device);
+	device->stopped = !pri_may_ask(device);
 }
 
 /**

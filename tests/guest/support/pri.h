@@ -37,8 +37,8 @@
 
 enum pri_kind {
 	PRI_ANY,		/* has PASIDs, though they need not be used */
-	PRI_NEIGHBOUR,		/* another one, which asks only as a bus master */
-	PRI_WITHOUT_PASID,	/* and so does this */
+	PRI_NEIGHBOUR,		/* another one of this kind */
+	PRI_WITHOUT_PASID,
 };
 
 bool pri_find(struct pci *pri, enum pri_kind kind);
