@@ -2,10 +2,10 @@
 /*
  * Devices of a VM: attach, detach, removal from the system.
  *
- * An IOMMU group is attached and detached as a whole. Detaching blocks the group's
- * DMA first, then ends what is outstanding, waits for answers that are under way,
- * takes the fault source away, and gives the group back. It cannot fail and waits
- * for nobody but the kernel.
+ * An IOMMU group is attached and detached as a whole. Detaching stops the devices and
+ * blocks the group's DMA first, then ends what is outstanding, waits for answers that
+ * are under way, takes the fault source away, and gives the group back. It cannot fail
+ * and waits for nobody but the kernel.
  *
  * A device must not be removed from the system while it is attached, so removal is
  * watched: ahead of the IOMMU core, which takes the device out of its group when it

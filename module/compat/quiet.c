@@ -78,8 +78,8 @@ int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
 }
 
 /*
- * The kernel looks twice at the handler of the domain that a handle names, and does not sleep in
- * between. When this returns, nobody has the domain that it named before.
+ * The kernel reads which domain a handle names and then that domain's handler, and does not sleep
+ * in between. When this returns, nobody is about to read the handler of what it named before.
  */
 static void fq_let_name(struct iommu_attach_handle *handle, struct iommu_domain *domain)
 {
@@ -117,7 +117,7 @@ void fq_compat_quiet(struct fq_quiet *quiet, struct iommu_domain *domain,
 	fq_replace(quiet, quiet->plain);
 	fq_replace(quiet, domain);
 	fq_let_name(&quiet->mute_handle, &fq_mute);
-	/* Whichever of them could not be replaced is what is detached. */
+	/* If one of them could not be attached, it is the other that is detached. */
 	quiet->plain->iopf_handler = fq_no_handler;
 	domain->iopf_handler = fq_no_handler;
 }
