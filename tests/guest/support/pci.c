@@ -115,12 +115,15 @@ static bool is_with_its_port(const struct pci *pci)
 	return !access(path, F_OK);
 }
 
-/*
+/**
+ * pci_meet_iommu() - let the kernel find the IOMMU of a device, if it has not
+ * @pci: the device
+ *
  * Where a device tree tells of the IOMMU, the kernel learns of it when the first driver is bound,
  * and remembers. Ports that were found before let the devices behind them reach each other; those
  * that are found anew do not.
  */
-static void meet_iommu(const struct pci *pci)
+void pci_meet_iommu(const struct pci *pci)
 {
 	if (access("/sys/firmware/devicetree", F_OK) || pci_group(pci) >= 0)
 		return;
@@ -168,7 +171,7 @@ bool pci_find(struct pci *pci, uint32_t id, const char *reset_method)
 			(!reset_method || has_reset_method(pci, reset_method));
 	closedir(dir);
 	if (found)
-		meet_iommu(pci);
+		pci_meet_iommu(pci);
 	return found;
 }
 

@@ -43,6 +43,7 @@ struct pci {
 /* Finding, opening */
 bool pci_is_at(struct pci *pci, const char *address, uint32_t id);
 bool pci_find(struct pci *pci, uint32_t id, const char *reset_method);
+void pci_meet_iommu(const struct pci *pci);
 void pci_open(struct pci *pci);
 void pci_close(struct pci *pci);
 
