@@ -491,7 +491,8 @@ static int fq_attach_domain(struct fq_attachment *attachment, struct device *dev
 
 static int fq_prepare_quiet(struct fq_attachment *attachment, struct device *dev)
 {
-	int ret = fq_compat_quiet_prepare(&attachment->quiet, attachment->group, dev);
+	int ret = fq_compat_quiet_prepare(&attachment->quiet, attachment->group, dev,
+					  attachment->nr_devices);
 
 	attachment->may_request = !ret;
 	return ret == -EOPNOTSUPP ? 0 : ret;

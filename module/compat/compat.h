@@ -241,11 +241,12 @@ struct fq_quiet {
  * @quiet: zeroed; is filled in
  * @group: a group that is to get a domain with page requests
  * @dev: one of its devices
+ * @nr_devices: how many it has
  *
  * Return: 0; -EOPNOTSUPP: the group must not have page requests; or another negative errno.
  */
 int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
-			    struct device *dev);
+			    struct device *dev, unsigned int nr_devices);
 
 /**
  * fq_compat_quiet_attached() - the group was attached to its domain, or was again
@@ -287,7 +288,7 @@ struct fq_quiet {
 };
 
 static inline int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
-					  struct device *dev)
+					  struct device *dev, unsigned int nr_devices)
 {
 	return 0;
 }

@@ -43,30 +43,14 @@ static bool fq_in_queue(const struct device *dev)
 	return rcu_access_pointer(dev->iommu->fault_param);
 }
 
-static int fq_count_device(struct device *dev, void *data)
-{
-	unsigned int *count = data;
-
-	++*count;
-	return 0;
-}
-
-static bool fq_is_alone(struct iommu_group *group)
-{
-	unsigned int count = 0;
-
-	iommu_group_for_each_dev(group, &count, fq_count_device);
-	return count == 1;
-}
-
 int fq_compat_quiet_prepare(struct fq_quiet *quiet, struct iommu_group *group,
-			    struct device *dev)
+			    struct device *dev, unsigned int nr_devices)
 {
 	struct iommu_domain *plain;
 
 	if (!dev_is_pci(dev) || !to_pci_dev(dev)->pri_enabled || !fq_compat_hasty(dev))
 		return 0;
-	if (!fq_is_alone(group))
+	if (nr_devices > 1)
 		return -EOPNOTSUPP;
 	plain = iommu_paging_domain_alloc(dev);
 	if (IS_ERR(plain))
