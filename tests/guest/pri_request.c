@@ -43,13 +43,6 @@ static int detach(void **state)
 	return 0;
 }
 
-static void needs_requests(void)
-{
-	if (!(told.kinds & FAULTQ_KIND_PAGE_REQUEST))
-		skip_because("page requests without a PASID are not delivered: %s",
-			     faultq_why_text(told.no_page_request));
-}
-
 static struct faultq_record take_request(uint64_t address, uint32_t perm)
 {
 	struct faultq_record record = take_record(fq);
@@ -82,7 +75,7 @@ static void assert_counters(uint64_t success, uint64_t invalid, uint64_t failure
 static void a_write_waits_for_its_page_and_arrives_there(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_dma(&pri, PRI_WRITE, IOVA + 0x340, DATA);
 	map_and_answer(take_request(IOVA, FAULTQ_PERM_WRITE).cookie, IOVA, memory);
 	assert_int_equal(pri_wait(&pri), PRI_STATUS_DONE);
@@ -99,7 +92,7 @@ static void a_write_waits_for_its_page_and_arrives_there(void **state)
 static void a_read_waits_for_its_page_and_gets_what_is_there(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	memory[1] = DATA;
 	pri_dma(&pri, PRI_READ, IOVA + 8, 0);
 	map_and_answer(take_request(IOVA, FAULTQ_PERM_READ).cookie, IOVA, memory);
@@ -111,7 +104,7 @@ static void a_read_waits_for_its_page_and_gets_what_is_there(void **state)
 static void success_without_a_mapping_lets_the_device_try_once_more(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
 	assert_int_equal(faultq_answer(fq, take_request(IOVA, FAULTQ_PERM_WRITE).cookie,
 				       FAULTQ_SUCCESS), 0);
@@ -125,7 +118,7 @@ static void a_group_is_one_answer(void **state)
 	unsigned int count;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_group(&pri, IOVA, PAGES, 77);
 	count = take_group(fq, records);
 	assert_int_equal(count, PAGES);
@@ -145,7 +138,7 @@ static void a_group_is_one_answer(void **state)
 static void invalid_ends_the_access(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_dma(&pri, PRI_WRITE, IOVA, DATA);
 	assert_int_equal(faultq_answer(fq, take_request(IOVA, FAULTQ_PERM_WRITE).cookie,
 				       FAULTQ_INVALID), 0);
@@ -181,7 +174,7 @@ static void assert_served(void)
 static void failure_stops_the_device(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	answer_failure();
 	assert_counters(0, 0, 1);
 
@@ -201,7 +194,7 @@ static void enable_starts_it_again(void **state)
 	int interrupted;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	for (unsigned int i = 0; i < 4; i++) {
 		answer_failure();
 		assert_int_equal(faultq_enable(fq, told.device, &interrupted), 0);
@@ -217,7 +210,7 @@ static void enable_starts_it_again(void **state)
 static void attaching_again_starts_it_again(void **state)
 {
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	answer_failure();
 	assert_int_equal(faultq_detach(fq, told.device, NULL), 0);
 	assert_int_equal(faultq_attach(fq, pri.name, &told), 0);
@@ -231,7 +224,7 @@ static void answers_go_to_their_groups_in_any_order(void **state)
 	uint64_t cookies[GROUPS];
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_burst(&pri, IOVA, GROUPS, 500);
 	for (unsigned int i = 0; i < GROUPS; i++)
 		cookies[i] = take_request(IOVA + i * PAGE, FAULTQ_PERM_WRITE).cookie;
@@ -253,7 +246,7 @@ static void what_is_over_quota_is_invalid(void **state)
 	uint32_t drained = 0;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_burst(&pri, IOVA, GROUPS, 0);
 	while (pri_answers(&pri) + vm_stats(fq, 0).outstanding < GROUPS)
 		sched_yield();
@@ -269,7 +262,7 @@ static void what_is_outstanding_is_invalid_after_detach(void **state)
 	int held;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&told);
 	pri_burst(&pri, IOVA, 8, 0);
 	for (unsigned int i = 0; i < 8; i++)
 		take_request(IOVA + i * PAGE, FAULTQ_PERM_WRITE);

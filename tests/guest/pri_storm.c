@@ -67,13 +67,6 @@ static int leave_both(void **state)
 	return 0;
 }
 
-static void needs_requests(void)
-{
-	if (!(hog.told.kinds & FAULTQ_KIND_PAGE_REQUEST))
-		skip_because("page requests without a PASID are not delivered: %s",
-			     faultq_why_text(hog.told.no_page_request));
-}
-
 static void *answer_all(void *argument)
 {
 	const struct faultq_record *records;
@@ -123,7 +116,7 @@ static void what_the_queue_cannot_take_is_lost_and_nothing_else(void **state)
 	uint64_t sent;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&hog.told);
 	pri_burst(&hog.pci, IOVA, GROUPS, 0);
 	sent = pri_read(&hog.pci, PRI_SENT);
 	assert_in_range(sent, QUEUE_PLACES, GROUPS - 1);
@@ -153,7 +146,7 @@ static void a_neighbour_loses_nothing_when_the_hog_is_switched_off(void **state)
 	unsigned long lost;
 
 	(void)state;
-	needs_requests();
+	pri_needs_requests(&hog.told);
 	start_answering(&neighbour);
 	set_rate(&hog, 0);
 	pri_storm(&hog.pci, IOVA, 2 * QUEUE_PLACES);

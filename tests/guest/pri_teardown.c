@@ -169,11 +169,14 @@ static struct faultq *attach(uint32_t *id)
 	return fq;
 }
 
-static void skip_unless_told(const struct faultq_attach *told)
+/* It has a pager, and asks. */
+static struct faultq *attach_and_ask(uint32_t *id)
 {
-	if (!(told->kinds & FAULTQ_KIND_PAGE_REQUEST))
-		skip_because("page requests without a PASID are not delivered: %s",
-			     faultq_why_text(told->no_page_request));
+	struct faultq *fq = attach(id);
+
+	start_pager(fq);
+	let_it_ask();
+	return fq;
 }
 
 static void needs_requests(void)
@@ -184,7 +187,7 @@ static void needs_requests(void)
 	assert_int_equal(faultq_open(&fq), 0);
 	assert_int_equal(faultq_attach(fq, pri.name, &told), 0);
 	faultq_close(fq);
-	skip_unless_told(&told);
+	pri_needs_requests(&told);
 }
 
 static void assert_works(void)
@@ -205,10 +208,8 @@ static void detach_at_any_moment(void **state)
 	needs_requests();
 	for (unsigned long i = 0; i < scaled(20, 1000); i++) {
 		uint32_t id;
-		struct faultq *fq = attach(&id);
+		struct faultq *fq = attach_and_ask(&id);
 
-		start_pager(fq);
-		let_it_ask();
 		assert_int_equal(faultq_detach(fq, id, &held), 0);
 		assert_int_equal(held, 0);
 		assert_idle();
@@ -226,10 +227,8 @@ static void close_at_any_moment(void **state)
 	needs_requests();
 	for (unsigned long i = 0; i < scaled(20, 1000); i++) {
 		uint32_t id;
-		struct faultq *fq = attach(&id);
+		struct faultq *fq = attach_and_ask(&id);
 
-		start_pager(fq);
-		let_it_ask();
 		stop_pager();
 		faultq_close(fq);
 		assert_idle();
@@ -295,10 +294,8 @@ static void removal_at_any_moment(void **state)
 	needs_requests();
 	for (unsigned long i = 0; i < scaled(20, 1000); i++) {
 		uint32_t id;
-		struct faultq *fq = attach(&id);
+		struct faultq *fq = attach_and_ask(&id);
 
-		start_pager(fq);
-		let_it_ask();
 		pci_remove(&pri);
 		stop_pager();
 		assert_int_equal(vm_stats(fq, 0).outstanding, 0);
@@ -370,7 +367,7 @@ static void vfio_needs_requests(void)
 	struct faultq_attach told;
 
 	close_stack(open_stack(&told));
-	skip_unless_told(&told);
+	pri_needs_requests(&told);
 }
 
 static void vfio_assert_works(void)

@@ -212,3 +212,14 @@ void pri_wait_answers(const struct pci *pri, uint64_t count)
 	while (pri_answers(pri) < count)
 		sched_yield();
 }
+
+/**
+ * pri_needs_requests() - skip the test where page requests without a PASID do not arrive
+ * @told: of ATTACH of the device
+ */
+void pri_needs_requests(const struct faultq_attach *told)
+{
+	if (!(told->kinds & FAULTQ_KIND_PAGE_REQUEST))
+		skip_because("page requests without a PASID are not delivered: %s",
+			     faultq_why_text(told->no_page_request));
+}

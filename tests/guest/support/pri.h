@@ -58,4 +58,6 @@ void pri_end_storm(const struct pci *pri);
 uint64_t pri_answers(const struct pci *pri);
 void pri_wait_answers(const struct pci *pri, uint64_t count);
 
+void pri_needs_requests(const struct faultq_attach *told);
+
 #endif
